@@ -1,0 +1,115 @@
+"""Where commands run and files live. The only module that starts processes."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from .errors import CommandFailed, CommandMissing
+
+PACKAGES = {
+    "btrfs": "btrfs-progs",
+    "getfattr": "attr",
+    "mkfs.xfs": "xfsprogs",
+    "net": "samba-common-bin",
+    "nsenter": "util-linux",
+    "pdbedit": "samba-common-bin",
+    "setfacl": "acl",
+    "setfattr": "attr",
+    "smbclient": "smbclient",
+    "smbd": "samba",
+    "tdbbackup": "tdb-tools",
+    "xfs_growfs": "xfsprogs",
+    "zfs": "zfsutils-linux",
+    "zpool": "zfsutils-linux",
+}
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LANGUAGE": "C", "HOME": "/root"}
+
+
+class Host(Protocol):
+    """A place where commands run: the node, a container, a guest."""
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        """Run a command and return its standard output. Raises CommandFailed, CommandMissing."""
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file; None if there is none."""
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Replace a file in one step: new file beside it, fsync, rename."""
+
+
+class Node:
+    """This machine."""
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        """Run a command in a session of its own, so that a timeout ends its children too."""
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        except FileNotFoundError:
+            raise CommandMissing(argv[0], PACKAGES.get(argv[0])) from None
+        try:
+            output, errors = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.communicate()
+            raise CommandFailed(argv, -1, f"no answer within {timeout:g} s") from None
+        if process.returncode:
+            raise CommandFailed(argv, process.returncode, errors.strip() or output)
+        return output
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file; None if there is none."""
+        try:
+            return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Replace a file in one step: new file beside it, fsync, rename."""
+        descriptor, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".new-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            set_mode(new, mode)
+            os.replace(new, path)
+        except BaseException:
+            os.unlink(new)
+            raise
+
+
+def set_mode(path: str, mode: int) -> None:
+    """Like chmod, where the file system has modes: pmxcfs decides them itself and answers EPERM."""
+    try:
+        os.chmod(path, mode)
+    except PermissionError:
+        if not path.startswith("/etc/pve/"):
+            raise
+
+
+def spawn(argv: Sequence[str], log: str) -> int:
+    """Start a daemon that outlives us; its output goes to the file `log`. Returns its pid."""
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        ).pid

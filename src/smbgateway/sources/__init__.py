@@ -1,0 +1,74 @@
+"""Where a share's data lives. One file per kind; each is a class that turns records into steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import Fault
+from ..host import Host
+from ..model import Model
+from ..step import Step
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a source is told about its share: records and paths only."""
+
+    gateway: str
+    share: str
+    mount: str  # where to mount, a directory that is ours
+    roots: tuple[str, ...]  # directories below which a path may lie
+    group: int  # gid that the served directory gets
+    adopted: bool = False  # the source was there before us
+    quota: int | None = None  # bytes, of the record; what a new source is made with
+    recordsize: int | None = None  # bytes, wanted by the purpose; None: the file system's own
+
+    @property
+    def earmark(self) -> str:
+        """What marks the source as ours: canonical text."""
+        return f"gateway={self.gateway} share={self.share} ntacl=security.NTACL idmap=0"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes: used by the share, its limit (None: none), and what may still be written."""
+
+    used: int
+    limit: int | None
+    available: int
+
+
+class Source(Protocol):
+    """One source of one share, on the node."""
+
+    path: str  # the directory that is served
+    has_quota: bool
+    shows_quota: bool  # clients see the quota as the size of the share without help (statvfs does)
+
+    def look(self) -> tuple[list[Fault], bool]:
+        """Read the world before anything is made: faults, field relative to the share; does it exist."""
+
+    def steps(self) -> list[Step]:
+        """Everything from nothing to a directory ready to be served, the earmark included."""
+
+    def quota(self, limit: int | None) -> list[Step]:
+        """The step that sets the limit; none where the source has no quota."""
+
+    def usage(self) -> Usage:
+        """Read what is used. Raises GatewayError."""
+
+
+def make(host: Host, place: Place, spec: Model) -> Source:
+    """The source that a record names."""
+    return _registry()[getattr(spec, "kind", "")](host, place, spec)
+
+
+def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
+    from .directory import Directory
+
+    return {"directory": Directory}
+
+
+def kinds() -> Sequence[str]:
+    """All kinds of sources."""
+    return list(_registry())

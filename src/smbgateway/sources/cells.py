@@ -1,0 +1,143 @@
+"""Steps that several sources share: a directory of data, the earmark, a mount."""
+
+import os
+
+from ..errors import CommandFailed, Conflict, Fault, HoldsData
+from ..host import Host
+from ..step import Step
+from . import Place
+
+EARMARK = "trusted.smbgateway"  # not user.*: clients can set those
+PROOF_FILE = ".smbgw-proof-"
+SYSTEM = "/ /bin /boot /dev /etc /lib /proc /root /run /sbin /sys /usr /var/lib/lxc /var/lib/vz"
+REFUSED = frozenset(SYSTEM.split())
+
+
+def stat(host: Host, path: str, shape: str) -> str | None:
+    """`stat --printf SHAPE`, of the name itself, not of what a link points to; None where absent."""
+    try:
+        return host.run("stat", f"--printf={shape}", "--", path)
+    except CommandFailed as error:
+        if "No such file" in error.output or "Not a directory" in error.output:
+            return None
+        raise
+
+
+def data_directory(host: Host, path: str, group: int) -> Step:
+    """A directory of users' data: root and the gateway's group own it, and new files belong to that group."""
+
+    def read() -> str | None:
+        return stat(host, path, "%u:%g %a")
+
+    def write(value: str | None) -> None:
+        if value is None:
+            remove_empty(host, path)
+            return
+        owner, mode = value.split()
+        if read() is None:
+            host.run("mkdir", "--", path)
+        host.run("chown", "--no-dereference", owner, "--", path)
+        host.run("chmod", mode, "--", path)
+
+    return Step(
+        f"directory {path}",
+        f"0:{group} 2770",
+        read,
+        write,
+        destroy=lambda: host.run("rm", "-rf", "--one-file-system", "--", path),
+    )
+
+
+def remove_empty(host: Host, path: str) -> None:
+    """Remove a directory that holds nothing but our own proof files. Raises HoldsData."""
+    try:
+        host.run("find", path, "-maxdepth", "1", "-name", f"{PROOF_FILE}*", "-type", "f", "-delete")
+        host.run("rmdir", "--", path)
+    except CommandFailed as error:
+        if "No such file" in error.output:
+            return
+        if "not empty" in error.output:
+            raise HoldsData(f"{path} stays", "files of clients are in it") from error
+        raise
+
+
+def earmark(host: Host, place: Place, path: str) -> Step:
+    """The mark that says whose source it is."""
+
+    def write(value: str | None) -> None:
+        if value is not None:
+            host.run("setfattr", "-h", "-n", EARMARK, "-v", value, "--", path)
+        elif read_earmark(host, path) is not None:
+            host.run("setfattr", "-h", "-x", EARMARK, "--", path)
+
+    return Step(f"earmark of {path}", place.earmark, lambda: read_earmark(host, path), write)
+
+
+def read_earmark(host: Host, path: str) -> str | None:
+    """The earmark of a path, None where it has none or is absent."""
+    try:
+        return host.run("getfattr", "-h", "--absolute-names", "--only-values", "-n", EARMARK, "--", path)
+    except CommandFailed as error:
+        if "No such attribute" in error.output or "No such file" in error.output:
+            return None
+        raise
+
+
+def owner_faults(mark: str | None, place: Place, field: str) -> list[Fault]:
+    """A fault where the earmark names another share."""
+    if mark in (None, "", "-", place.earmark):
+        return []
+    words = dict(word.split("=", 1) for word in str(mark).split(" ") if "=" in word)
+    other = f"share {words.get('share', '?')} of gateway {words.get('gateway', '?')}"
+    return [Fault(field, f"it belongs to {other}", "delete that share first, or choose another source")]
+
+
+def path_faults(host: Host, path: str, roots: tuple[str, ...], field: str) -> list[Fault]:
+    """Faults of a path as such: outside the allowed roots, one of the system's, or reached through a link."""
+    if path in REFUSED or not any(path.startswith(f"{root.rstrip('/')}/") for root in roots):
+        allowed = ", ".join(roots)
+        return [Fault(field, f"{path} is not below an allowed directory ({allowed})", "root may add one: --allow-path")]
+    real = host.run("realpath", "--canonicalize-missing", "--", path).strip()
+    if real != path:
+        return [Fault(field, f"{path} leads through a symbolic link to {real}", "name the real path")]
+    parent = os.path.dirname(path)
+    if stat(host, parent, "%F") != "directory":
+        return [Fault(field, f"the directory {parent} does not exist", f"mkdir -p {parent}")]
+    return []
+
+
+def mount_point(host: Host, path: str) -> Step:
+    """A directory nobody may enter or fill while nothing is mounted on it: no mount, no path."""
+
+    def write(value: str | None) -> None:
+        if value is not None:
+            host.run("mkdir", "-p", "-m", "0", "--", path)
+        elif stat(host, path, "%F") is not None:
+            host.run("rmdir", "--", path)
+
+    return Step(f"mount point {path}", "directory", lambda: stat(host, path, "%F"), write)
+
+
+def mounted(host: Host, path: str) -> dict[str, str] | None:
+    """What is mounted exactly on a path (proc(5), mountinfo): its `type`, `source` and `options`; None for nothing."""
+    found = None
+    for line in (host.read("/proc/self/mountinfo") or "").splitlines():
+        fields, _, rest = line.partition(" - ")
+        if _unescape(fields.split(" ")[4]) == path:
+            kind, source, *_ = rest.split(" ")
+            found = {"type": kind, "source": _unescape(source), "options": fields.split(" ")[5]}
+    return found
+
+
+def _unescape(text: str) -> str:
+    for code, letter in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, letter)
+    return text
+
+
+def refuse_foreign(what: str, found: str | None, wanted: str) -> None:
+    """Refuse to overwrite what is not ours. Raises Conflict."""
+    if found not in (None, wanted):
+        raise Conflict(
+            f"{what} holds something else", f"found {found}, expected {wanted}", hint="nothing was overwritten"
+        )
