@@ -1,0 +1,39 @@
+"""Common to all rings: the source tree is importable, and a skipped test fails the run."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+# The same examples in every run: a red run is red again; and no limit per example, machines differ.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+NOT_RUN = ("skipped", "xfailed", "xpassed")
+
+
+def count(config: pytest.Config, *outcomes: str) -> int:
+    """How many tests ended so."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return sum(len(reporter.stats.get(outcome, [])) for outcome in outcomes)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A required test that does not run is a failure; the counts go to ./test, where it asks for them."""
+    not_run = count(session.config, *NOT_RUN)
+    if not_run and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if file := os.environ.get("SMBGW_TEST_COUNT"):
+        failed = count(session.config, "failed", "error") + not_run
+        Path(file).write_text(f"{count(session.config, 'passed')} {failed}\n")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why a run without a failed test is red."""
+    if not_run := count(config, *NOT_RUN):
+        terminalreporter.write_line(f"{not_run} not run: a skipped or xfailed test fails the run", red=True)
