@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -21,7 +22,6 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -37,28 +37,36 @@ def parse_size(value: object) -> int:
     """Turn `10G`, `512 MiB`, `1.5T` or a number of bytes into bytes. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("write a size such as 10G, or a number of bytes")
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:i?B)?|B)?", str(value).strip(), re.IGNORECASE)
-    if not match or not match[1].isascii():
-        raise ValueError(f'"{value}" is not a size: write a number with K, M, G or T, such as 10G')
-    size = int(float(match[1]) * KI ** (UNITS.index(match[2].upper()) + 1)) if match[2] else int(float(match[1]))
+    text = str(value).strip()
+    match = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)\s*(?:([KMGTP])(?:i?B)?|B)?", text, re.ASCII | re.IGNORECASE)
+    if not match:
+        raise ValueError(f'"{text}" is not a size: write a number with K, M, G or T, such as 10G')
+    unit = KI ** (UNITS.index(match[2].upper()) + 1) if match[2] else 1
+    size = int(Decimal(match[1]) * unit)  # not float, which rounds above 8 PiB
     if not 0 < size < 2**63:
-        raise ValueError(f'"{value}" is out of range: a size is more than 0 and less than 8E')
+        raise ValueError(f'"{text}" is out of range: a size is more than 0 and less than 8E')
     return size
 
 
 def show_size(size: float) -> str:
     """Bytes for a person: `10 GiB`, `1.5 TiB`, `200 B`."""
     for unit in ("B", *(f"{letter}iB" for letter in UNITS)):
-        if size < KI or unit == "PiB":
+        if round(size, 1) < KI or unit == "PiB":
             return f"{size:.0f} {unit}" if size == int(size) or unit == "B" else f"{size:.1f} {unit}"
         size /= KI
     raise AssertionError
 
 
+def _is_control(letter: str) -> bool:
+    """Whether a letter steers instead of being seen: controls, invisible ones, and what Unicode calls a line end."""
+    category = unicodedata.category(letter)
+    return category[0] == "C" or category in ("Zl", "Zp")
+
+
 def _plain(value: str, what: str) -> None:
     for letter in value:
         name = unicodedata.name(letter, f"character {ord(letter):#x}")
-        if unicodedata.category(letter)[0] == "C":
+        if _is_control(letter):
             raise ValueError(f"{what} has a control character ({name})")
         if not letter.isascii():
             raise ValueError(f'{what} has "{letter}" ({name}): only ASCII, so that no two names look alike')
@@ -74,7 +82,7 @@ def _named(what: str, pattern: str, rule: str, longest: int, reserved: Iterable[
         if len(value) > longest:
             raise ValueError(f"{what} has {len(value)} characters: at most {longest}")
         _plain(value, what)
-        if value.lower() in taken:
+        if value.lower().removeprefix("@") in taken:
             raise ValueError(f'"{value}" is a reserved name')
         if not re.fullmatch(pattern, value):
             raise ValueError(f'"{value}" is not a {what}: {rule}')
@@ -109,10 +117,12 @@ def _path(value: str) -> str:
     if not value.startswith("/"):
         raise ValueError(f'"{value}" is not an absolute path')
     for letter in value:
-        if unicodedata.category(letter)[0] == "C":
+        if _is_control(letter):
             raise ValueError(f"the path has a control character ({ord(letter):#x})")
     if "%" in value:
         raise ValueError('the path has "%" in it, which Samba would expand')
+    if value.endswith((" ", "\\", '"')):
+        raise ValueError('the path ends in a blank, \\ or ", which Samba would drop')
     if ".." in value.split("/"):
         raise ValueError('the path has ".." in it')
     if len(value.encode()) > 1000:
@@ -130,11 +140,13 @@ def _dataset(value: str) -> str:
 
 
 def _address(value: str) -> str:
+    if "%" in value:
+        raise ValueError("an address has no zone (%): write the address alone")
     return str(ipaddress.ip_address(value))
 
 
 def _text(value: str) -> str:
-    if any(unicodedata.category(letter)[0] == "C" for letter in value):
+    if any(_is_control(letter) for letter in value):
         raise ValueError("control characters and line ends are not allowed")
     if value != value.strip() or value.endswith("\\"):
         raise ValueError("no blanks at either end and no \\ at the end")
@@ -143,11 +155,17 @@ def _text(value: str) -> str:
     return value
 
 
+def _full_name(value: str) -> str:
+    if ":" in value or "," in value:
+        raise ValueError("a colon or comma is not allowed: both separate fields in passwd(5)")
+    return value
+
+
 def _password(value: SecretStr) -> SecretStr:
     secret = value.get_secret_value()
     if not 8 <= len(secret) <= 127:
         raise ValueError("a password has 8 to 127 characters")
-    if any(unicodedata.category(letter)[0] == "C" for letter in secret):
+    if any(_is_control(letter) for letter in secret):
         raise ValueError("a password has no control characters")
     return value
 
@@ -156,6 +174,7 @@ Path = Annotated[str, AfterValidator(_path)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
+FullName = Annotated[Text, AfterValidator(_full_name)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Rights = Literal["read", "write"]
 State = Literal["creating", "ready", "failed"]
@@ -328,16 +347,10 @@ class User(Resource):
     kind: Literal["user"] = "user"
     name: AccountName
     enabled: bool = True
-    full_name: Text = ""
+    full_name: FullName = ""
     password: Annotated[SecretStr, AfterValidator(_password)] | None = Field(None, exclude=True)
     uid: int | None = Field(None, ge=20000, le=29999)
     password_set: int | None = Field(None, ge=0)
-
-    @model_validator(mode="after")
-    def _no_colon(self) -> "User":
-        if ":" in self.full_name or "," in self.full_name:
-            raise ValueError("full_name has a colon or comma")
-        return self
 
 
 class Group(Resource):
@@ -364,46 +377,53 @@ def parse(items: Iterable[object]) -> list[Resource]:
         try:
             resources.append(_ADAPTER.validate_python(item))
         except ValidationError as error:
-            faults += [_fault(_label(item, position), item, detail) for detail in error.errors()]
+            faults += [_fault(_label(item, position), detail) for detail in error.errors()]
     if faults:
         raise Invalid.of(faults)
     return resources
 
 
 def _label(item: object, position: int) -> str:
-    if isinstance(item, Mapping) and item.get("kind") in KINDS:
-        return f"{item['kind']}.{item.get('name', position)}"
-    return f"resource.{position}"
+    if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str) or item["kind"] not in KINDS:
+        return f"resource.{position}"
+    name = item.get("name")
+    return f"{item['kind']}.{name if isinstance(name, str) and name.isprintable() and name else position}"
 
 
-def _fault(label: str, item: object, detail: ErrorDetails) -> Fault:
-    # Members of a union stand in the location by their tag: left out, as the user did not write them.
-    location = detail["loc"][1:] if detail["loc"][:1] and detail["loc"][0] in KINDS else detail["loc"]
-    tags = {*SOURCE_SPECS, "general", "timemachine", "media", "archive", "homes", "[key]"}
-    place = [str(part) for part in location if part not in tags]
-    field = ".".join([label, *place])
+def _fault(label: str, detail: ErrorDetails) -> Fault:
+    place, known = _trace(detail["loc"])
     message, hint = detail["msg"].removeprefix("Value error, "), ""
     if detail["type"] == "extra_forbidden":
-        message, hint = f'unknown field "{place[-1]}"', did_you_mean(place[-1], _known_fields(detail["loc"]))
+        message, hint = f'unknown field "{place[-1]}"', did_you_mean(place[-1], known)
     elif detail["type"] == "missing":
-        message = f'"{place[-1] if place else "?"}" is missing'
+        message = f'"{place[-1]}" is missing'
     elif detail["type"] == "union_tag_invalid":
-        known = str(detail["ctx"]["expected_tags"]).replace("'", "")
-        message, hint = f'unknown kind "{detail["ctx"]["tag"]}"', f"known: {known}"
+        kinds = str(detail["ctx"]["expected_tags"]).replace("'", "")
+        message, hint = f'unknown kind "{detail["ctx"]["tag"]}"', f"known: {kinds}"
     elif detail["type"] == "union_tag_not_found":
         message = '"kind" is missing'
-    return Fault(field, message, hint)
+    return Fault(".".join([label, *place]), message, hint)
 
 
-def _known_fields(location: tuple[int | str, ...]) -> list[str]:
-    """The fields of the model that `location` (up to its last part) names."""
-    model: Any = KINDS.get(str(location[0]))
-    for part in location[1:-1]:
-        if part in getattr(model, "model_fields", {}):
-            model = model.model_fields[part].annotation
-        else:
-            model = next((m for m in get_args(model) if m.model_fields["kind"].default == part), model)
-    return list(getattr(model, "model_fields", {}))
+def _trace(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """What the user wrote of a location, and the fields known where it ends.
+
+    Members of a union stand in it by their tag, and a bad key by "[key]": the user wrote neither.
+    """
+    place: list[str] = []
+    known: list[str] = []
+    inside: Any = KINDS.get(str(location[0])) if location else None
+    for part in location[1:]:
+        fields = getattr(inside, "model_fields", None)
+        members = {m.model_fields["kind"].default: m for m in get_args(inside) if hasattr(m, "model_fields")}
+        if fields is not None:
+            known, inside = list(fields), fields[part].annotation if part in fields else None
+            place.append(str(part))
+        elif part in members:
+            inside = members[part]
+        elif part != "[key]":
+            place.append(str(part))
+    return place, known
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

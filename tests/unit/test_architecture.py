@@ -15,7 +15,7 @@ LAYERS = [
     {"__init__", "errors", "model", "paths"},
     {"step", "host"},
     {"guests"},
-    {"checks", "store", "modes", "sources", "samba", "cluster", "quota"},
+    {"world", "allocate", "journal", "checks", "store", "modes", "sources", "samba", "cluster", "quota"},
     {"engine", "jobs"},
     {"api"},
     {"cli", "__main__"},
