@@ -101,8 +101,11 @@ def set_mode(path: str, mode: int) -> None:
             raise
 
 
-def spawn(argv: Sequence[str], log: str) -> int:
-    """Start a daemon that outlives us; its output goes to the file `log`. Returns its pid."""
+Process = subprocess.Popen[bytes]
+
+
+def start(argv: Sequence[str], log: str) -> Process:
+    """Start a daemon as our child; its output goes to the end of the file `log`."""
     with open(log, "ab") as output:
         return subprocess.Popen(
             argv,
@@ -112,4 +115,9 @@ def spawn(argv: Sequence[str], log: str) -> int:
             env=ENVIRONMENT,
             cwd="/",
             start_new_session=True,
-        ).pid
+        )
+
+
+def spawn(argv: Sequence[str], log: str) -> None:
+    """Start a daemon that is nobody's child and outlives us."""
+    start(["setsid", "--fork", *argv], log).wait()

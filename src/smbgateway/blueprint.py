@@ -1,0 +1,138 @@
+"""From records to steps: the one place that knows which cells make a gateway and a share."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from . import modes, sources
+from .errors import CommandFailed
+from .host import Host
+from .model import Gateway, HomesPurpose, MediaPurpose, Share
+from .paths import Paths
+from .samba.accounts import Accounts
+from .samba.config import GROUP_ID, Parameters, share_section
+from .samba.instance import Instance
+from .samba.registry import Registry
+from .sources import Place, Source
+from .sources.cells import stat
+from .step import Step
+from .store import Store
+from .world import World
+
+MEDIA_RECORDSIZE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """Steps of the records of one world, on one node."""
+
+    host: Host
+    paths: Paths
+    store: Store
+    world: World
+    roots: Sequence[str] = ()
+
+    def mode(self, gateway: Gateway) -> modes.Mode:
+        """How a gateway runs."""
+        return modes.make(self.host, self.paths, gateway)
+
+    def instance(self, gateway: Gateway) -> Instance:
+        """The Samba of a gateway."""
+        return self.mode(gateway).instance
+
+    def source(self, share: Share) -> Source:
+        """Where a share's data lives."""
+        return sources.make(self.host, self._place(share), share.source)
+
+    def _place(self, share: Share) -> Place:
+        media = isinstance(share.purpose, MediaPurpose)
+        return Place(
+            gateway=share.gateway,
+            share=share.name,
+            mount=f"{self.paths.mounts}/{share.key}",
+            roots=(*self.paths.roots, *self.roots),
+            group=GROUP_ID,
+            adopted=share.adopted,
+            quota=share.quota,
+            recordsize=MEDIA_RECORDSIZE if media else None,
+        )
+
+    def storage(self, share: Share) -> list[Step]:
+        """Source, quota, homes: everything below Samba."""
+        source = self.source(share)
+        return [*source.steps(), *self.quota(share), *self._homes(share, source.path)]
+
+    def quota(self, share: Share) -> list[Step]:
+        """The step of the limit."""
+        return self.source(share).quota(share.quota)
+
+    def _homes(self, share: Share, path: str) -> list[Step]:
+        if not isinstance(share.purpose, HomesPurpose):
+            return []
+        names = {member for principal in share.access for member in self._members(principal)}
+        return [self._home(f"{path}/{name}", self.world.users[name].uid or 0) for name in sorted(names)]
+
+    def _members(self, principal: str) -> Iterable[str]:
+        if not principal.startswith("@"):
+            return [principal] if principal in self.world.users else []
+        group = self.world.groups.get(principal[1:])
+        return [name for name in group.members if name in self.world.users] if group else []
+
+    def _home(self, path: str, uid: int) -> Step:
+        def write(value: str | None) -> None:
+            if value is None:
+                try:
+                    self.host.run("rmdir", "--", path)
+                except CommandFailed as error:
+                    if "No such file" not in error.output and "not empty" not in error.output:
+                        raise
+            else:
+                self.host.run("install", "-d", "-m", "2700", "-o", str(uid), "-g", str(GROUP_ID), "--", path)
+
+        want = f"{uid}:{GROUP_ID} 2700"
+        # It lies in a directory of data, which decides whether anything may go; an empty home may always go.
+        return Step(f"home {path}", want, lambda: stat(self.host, path, "%u:%g %a"), write, destroy=lambda: write(None))
+
+    def accounts(self, gateway: Gateway) -> Accounts:
+        """The users and groups of a gateway: all of the installation's."""
+        return Accounts(self.instance(gateway), self.world.users, self.world.groups, self.store.secret)
+
+    def guest(self, gateway: Gateway) -> list[Step]:
+        """The Samba of a gateway, running, with its accounts."""
+        instance, accounts = self.instance(gateway), self.accounts(gateway)
+        return [*instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+
+    def published(self, registry: Registry, share: Share) -> Step:
+        """The share in its gateway's registry."""
+        return registry.published(share.name, self.parameters(share))
+
+    def parameters(self, share: Share) -> Parameters:
+        """The definition of a share."""
+        source = self.source(share)
+        gateway = self.world.gateways[share.gateway]
+        dfree = None
+        if source.has_quota and not source.shows_quota:
+            dfree = f"{self.instance(gateway).own}/dfree {self.size_file(share)}"
+        return share_section(share, gateway, source.path, dfree)
+
+    def size_file(self, share: Share) -> str:
+        """The file that tells a client the size of a share, where the file system shows another."""
+        name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
+        return f"{self.paths.instance(share.gateway)}/run/size-{name}"
+
+    def publish_size(self, share: Share) -> None:
+        """Write that file: total and free space, in units of 1 KiB. Raises GatewayError."""
+        source = self.source(share)
+        if source.has_quota and not source.shows_quota:
+            usage = source.usage()
+            total = usage.limit if usage.limit is not None else usage.used + usage.available
+            self.host.write(self.size_file(share), f"{total // 1024} {usage.available // 1024} 1024\n")
+
+    def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
+        """All steps of a gateway and some of its shares, in the order of a creation."""
+        registry = Registry(self.instance(gateway))
+        if len(shares) > 10:
+            registry.prefetch()
+        steps = [step for share in shares for step in self.storage(share)]
+        steps += self.guest(gateway)
+        return steps + [self.published(registry, share) for share in shares]

@@ -1,0 +1,166 @@
+"""Rules between resources, over the staged world: pure, every fault at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .errors import Fault
+from .model import SOURCE_SPECS, Gateway, Group, HomesPurpose, Resource, Share, User, did_you_mean, show_source
+from .world import World
+
+
+def check(staged: World, former: World, changed: Iterable[Resource]) -> list[Fault]:
+    """The faults of the changed resources in the staged world."""
+    faults: list[Fault] = []
+    changed = list(changed)
+    places = Places(staged) if any(isinstance(record, Share) for record in changed) else None
+    for record in changed:
+        found = list(RULES[record.kind](record, staged, former))
+        if isinstance(record, Share) and places:
+            found += places.faults(record)
+        faults += [Fault(f"{record.kind}.{record.name}.{f.field}", f.message, f.hint) for f in found]
+    return faults
+
+
+def check_removed(staged: World, removed: Iterable[Resource]) -> list[Fault]:
+    """The faults of removing records: what still needs them."""
+    faults: list[Fault] = []
+    for record in removed:
+        for user in _needed_by(record, staged):
+            hint = f"delete or change {user.title} first"
+            faults.append(Fault(f"{record.kind}.{record.name}", f"{user.title} still needs it", hint))
+    return faults
+
+
+def _needed_by(record: Resource, staged: World) -> list[Resource]:
+    if isinstance(record, Gateway):
+        return list(staged.shares_of(record.name))
+    if isinstance(record, User):
+        shares: list[Resource] = [share for share in staged.shares.values() if record.name in share.access]
+        return shares + [group for group in staged.groups.values() if record.name in group.members]
+    if isinstance(record, Group):
+        return [share for share in staged.shares.values() if f"@{record.name}" in share.access]
+    return []
+
+
+def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
+    before = former.gateways.get(gateway.name)
+    if before and before.mode.node != gateway.mode.node:
+        yield Fault("mode.node", f"it runs on {before.mode.node}", "a native gateway does not move: make another there")
+    for other in staged.gateways.values():
+        if other.name != gateway.name and _collide(gateway, other):
+            yield Fault(
+                "mode.port",
+                f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
+                f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
+            )
+    if not gateway.allow_guests:
+        guests = [share.name for share in staged.shares_of(gateway.name) if share.guest]
+        if guests and before and before.allow_guests:
+            yield Fault("allow_guests", f"guests may open {', '.join(guests)}", "close those shares to guests first")
+
+
+def _collide(one: Gateway, two: Gateway) -> bool:
+    if one.mode.node != two.mode.node or one.mode.port != two.mode.port:
+        return False
+    mine, theirs = set(one.mode.addresses), set(two.mode.addresses)
+    return not mine or not theirs or bool(mine & theirs)
+
+
+def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
+    gateway = staged.gateways.get(share.gateway)
+    if gateway is None:
+        hint = did_you_mean(share.gateway, staged.gateways)
+        yield Fault("gateway", f"there is no gateway {share.gateway}", hint)
+    before = former.shares.get(share.key)
+    if before and before.source != share.source:
+        here = show_source(before.source)
+        yield Fault("source", f"the data is at {here} and stays there", "make another share for another source")
+    yield from _principals(share, staged)
+    if share.guest and gateway and not gateway.allow_guests:
+        hint = "allow_guests on the gateway; its sessions are then not all signed"
+        yield Fault("guest", f"gateway {gateway.name} allows no guests", hint)
+    if share.guest and isinstance(share.purpose, HomesPurpose):
+        yield Fault("guest", "a guest has no home")
+
+
+class Places:
+    """Where all shares of the staged world have names and data, to find two on the same."""
+
+    def __init__(self, staged: World) -> None:
+        self.staged = staged
+        self.names: dict[str, list[Share]] = {}
+        self.specs: dict[tuple[object, ...], list[Share]] = {}
+        self.inside: dict[tuple[object, ...], list[Share]] = {}
+        for share in staged.shares.values():
+            self.names.setdefault(share.key.lower(), []).append(share)
+            self.specs.setdefault(self._place(share), []).append(share)
+            for above in self._above(share):
+                self.inside.setdefault(above, []).append(share)
+
+    def _place(self, share: Share) -> tuple[object, ...]:
+        gateway = self.staged.gateways.get(share.gateway)
+        return (gateway and gateway.mode.node, share.source.kind == "zfs", *_spec(share).strip("/").split("/"))
+
+    def _above(self, share: Share) -> Iterable[tuple[object, ...]]:
+        place = self._place(share)
+        return (place[:length] for length in range(3, len(place)))
+
+    def faults(self, share: Share) -> Iterable[Fault]:
+        """What else has its name, but for case, or its data, or lies inside or around it."""
+        for other in self.names[share.key.lower()]:
+            if other.key != share.key:
+                hint = "SMB does not tell capitals apart"
+                yield Fault("name", f"it differs from share {other.name} only in case", hint)
+        around = [other for above in self._above(share) for other in self.specs.get(above, [])]
+        for other in [*self.specs[self._place(share)], *around, *self.inside.get(self._place(share), [])]:
+            if other.key != share.key:
+                what = f"share {other.name} of gateway {other.gateway} ({show_source(other.source)})"
+                hint = "two shares never have the same data, or one inside the other"
+                yield Fault(f"source.{SOURCE_SPECS[share.source.kind]}", f"it is in use by {what}", hint)
+
+
+def _spec(share: Share) -> str:
+    source: Any = share.source
+    return str(getattr(source, SOURCE_SPECS[source.kind]))
+
+
+def _principals(share: Share, staged: World) -> Iterable[Fault]:
+    for principal in share.access:
+        kind, name = ("group", principal[1:]) if principal.startswith("@") else ("user", principal)
+        if name not in staged.table(kind):
+            hint = did_you_mean(name, staged.table(kind)) or f"make it: pve-smbgateway {kind} create {name}"
+            yield Fault(f"access.{principal}", f"there is no {kind} {name} of ours", hint)
+
+
+def _user(user: User, staged: World, former: World) -> Iterable[Fault]:
+    if user.name in staged.groups:
+        yield Fault("name", f"there is a group {user.name}: a user and a group of one name confuse Windows")
+
+
+def _group(group: Group, staged: World, former: World) -> Iterable[Fault]:
+    if group.name in staged.users:
+        yield Fault("name", f"there is a user {group.name}: a user and a group of one name confuse Windows")
+    for member in group.members:
+        if member not in staged.users:
+            hint = did_you_mean(member, staged.users) or f"make it: pve-smbgateway user create {member}"
+            yield Fault("members", f"there is no user {member} of ours", hint)
+
+
+RULES: dict[str, Callable[..., Iterable[Fault]]] = {
+    "gateway": _gateway,
+    "group": _group,
+    "share": _share,
+    "user": _user,
+}
+
+
+def doubled(records: Sequence[Resource]) -> list[Fault]:
+    """Faults of a request that names one resource twice."""
+    seen: set[tuple[str, str]] = set()
+    faults = []
+    for record in records:
+        identity = (record.kind, record.key.lower())
+        if identity in seen:
+            faults.append(Fault(f"{record.kind}.{record.name}", "it stands twice in the request"))
+        seen.add(identity)
+    return faults

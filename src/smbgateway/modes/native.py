@@ -1,0 +1,107 @@
+"""Native mode: a Samba instance of its own on the node. The host's own Samba is never touched."""
+
+import json
+import re
+
+from ..errors import CommandFailed, CommandMissing, Fault
+from ..host import Host
+from ..model import Gateway
+from ..paths import Paths
+from ..samba.instance import Instance
+from ..samba.launch import launcher
+
+OLDEST = (4, 17)
+EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - what ss prints, nothing is bound here
+NEEDED = {"vfs/acl_xattr.so": "samba-vfs-modules", "vfs/fruit.so": "samba-vfs-modules"}
+
+
+class Native:
+    """A gateway on this node."""
+
+    def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
+        self.host, self.gateway = host, gateway
+        self.instance = Instance(host, gateway, paths.instance(gateway.name), launcher(host, paths.root))
+
+    def look(self, former: Gateway | None) -> list[Fault]:
+        """What is missing on the node, and whose the port is."""
+        faults = self._programs()
+        moved = former is None or former.mode != self.gateway.mode
+        return faults + (self._addresses() + self._port() if moved else [])
+
+    def _programs(self) -> list[Fault]:
+        try:
+            built = self.host.run("smbd", "-b")
+            for program in ("smbclient", "tdbbackup", "setpriv", "nsenter"):
+                self.host.run(program, "--version" if program != "tdbbackup" else "-h")
+        except CommandMissing as error:
+            return [Fault("mode", error.what, error.hint)]
+        version = samba_version(self.host.run("smbd", "--version"))
+        if version < OLDEST:
+            found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+            return [Fault("mode", f"Samba {found} is too old", f"{oldest} or newer is needed: apt install samba")]
+        return self._modules(built)
+
+    def _modules(self, built: str) -> list[Fault]:
+        found = re.search(r"MODULESDIR: (\S+)", built)
+        folder = found[1] if found else "/usr/lib"
+        wanted = {f"{folder}/{name}": package for name, package in NEEDED.items()}
+        wanted["/var/lib/extrausers"] = "libnss-extrausers"
+        faults = []
+        for path, package in wanted.items():
+            try:
+                self.host.run("test", "-e", path)
+            except CommandFailed:
+                faults.append(
+                    Fault("mode", f"{package} is not installed ({path} is missing)", f"apt install {package}")
+                )
+        return faults
+
+    def _addresses(self) -> list[Fault]:
+        if not self.gateway.mode.addresses:
+            return []
+        present = own_addresses(self.host.run("ip", "-json", "address"))
+        hint = f"its addresses: {', '.join(sorted(present))}"
+        return [
+            Fault("mode.addresses", f"{address} is not an address of this node", hint)
+            for address in self.gateway.mode.addresses
+            if address not in present
+        ]
+
+    def _port(self) -> list[Fault]:
+        mode = self.gateway.mode
+        own = self.instance.pid() is not None
+        busy = listeners(self.host.run("ss", "--no-header", "--listening", "--tcp", "--numeric"), mode.port)
+        wanted = set(mode.addresses) or {"*"}
+        if own or not any(overlap(one, two) for one in busy for two in wanted):
+            return []
+        what = f"port {mode.port} is in use on {', '.join(sorted(busy))} by something that is not ours"
+        return [Fault("mode.port", what, "give the gateway its own address (--address), or stop what listens there")]
+
+
+def samba_version(built: str) -> tuple[int, int]:
+    """The version in the output of `smbd --version`; (0, 0) where it is not to be found."""
+    found = re.search(r"Version (\d+)\.(\d+)", built)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def own_addresses(text: str) -> set[str]:
+    """The addresses in the output of `ip -json address`."""
+    return {
+        address["local"] for link in json.loads(text) for address in link.get("addr_info", []) if "local" in address
+    }
+
+
+def listeners(text: str, port: int) -> set[str]:
+    """The local addresses that listen on a port, in the output of `ss`; `*` for all."""
+    found = set()
+    for line in text.splitlines():
+        address, _, number = line.split()[3].rpartition(":")
+        if number == str(port):
+            address = address.partition("%")[0].strip("[]")
+            found.add("*" if address in EVERYWHERE else address)
+    return found
+
+
+def overlap(one: str, two: str) -> bool:
+    """Whether two listening addresses exclude each other."""
+    return one == two or "*" in (one, two)

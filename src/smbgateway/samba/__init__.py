@@ -1,0 +1,1 @@
+"""Samba: configuration, accounts, registry, proof. Written once; sees a Host."""

@@ -1,0 +1,150 @@
+"""Users and groups of an instance: unix accounts (libnss-extrausers) and Samba's passdb, both rebuilt from records.
+
+The passdb line of a user is that of smbpasswd(5). A user's SID follows from the uid (2 uid + 1000 below the machine
+SID), so owners in NT ACLs survive a new passdb.
+"""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from Cryptodome.Hash import MD4
+
+from ..errors import CommandFailed
+from ..model import Group, User
+from ..step import Step
+from .config import GROUP, GROUP_ID, GUEST, GUEST_ID
+from .instance import Instance
+
+Secret = Callable[[str], str | None]
+
+
+def nt_hash(password: str) -> str:
+    """The NT hash of a password, upper-case hex (MS-NLMP 3.3.1). As good as the password: a secret."""
+    return MD4.new(password.encode("utf-16-le")).hexdigest().upper()  # noqa: S303 - the protocol has no other
+
+
+@dataclass
+class Accounts:
+    """All users and groups, in one instance. `secret` gives a user's NT hash by `users/NAME`."""
+
+    instance: Instance
+    users: Mapping[str, User]
+    groups: Mapping[str, Group]
+    secret: Secret
+    _known: dict[str, str] | None = None
+
+    def files(self) -> list[Step]:
+        """The unix accounts; both files are replaced whole, and smbd sees them at once."""
+        return [
+            self.instance.file("accounts/passwd", self.passwd_text()),
+            self._group_file(),
+        ]
+
+    def passwd_text(self) -> str:
+        """passwd(5) lines without shell, home or password."""
+        lines = [f"{GUEST}:x:{GUEST_ID}:{GROUP_ID}::/nonexistent:/usr/sbin/nologin"]
+        for user in self.users.values():
+            lines.append(f"{user.name}:x:{user.uid}:{GROUP_ID}:{user.full_name}:/nonexistent:/usr/sbin/nologin")
+        return "\n".join(lines) + "\n"
+
+    def group_text(self) -> str:
+        """group(5) lines."""
+        lines = [f"{GROUP}:x:{GROUP_ID}:"]
+        lines += [f"{group.name}:x:{group.gid}:{','.join(group.members)}" for group in self.groups.values()]
+        return "\n".join(lines) + "\n"
+
+    def _group_file(self) -> Step:
+        step = self.instance.file("accounts/group", self.group_text())
+
+        def write(value: str | None) -> None:
+            lost = _members(step.read() or "") - _members(value or "")
+            step.write(value)
+            # A session keeps the groups it began with: who lost one begins anew.
+            for user in sorted({user for _, user in lost}):
+                self.disconnect(user)
+
+        return Step(step.name, step.want, step.read, write)
+
+    def passdb(self) -> list[Step]:
+        """A step per user with a password, and one for each account that no record has."""
+        wanted = [self._account(user) for user in self.users.values() if user.password_set is not None]
+        return wanted + [self._leftover(name) for name in self.known() if name not in self.users]
+
+    def known(self) -> dict[str, str]:
+        """The passdb accounts without their hashes, `name -> "[U          ] LCT-..."`: one command for all."""
+        if self._known is None:
+            self._known = {}
+            if self.instance.host.read(f"{self.instance.own}/run/loaded") is not None:
+                for line in self.instance.tool("pdbedit", "-L", "-w").splitlines():
+                    name, _, _, _, flags, changed, *_ = line.split(":")
+                    self._known[name] = f"{flags} {changed}"
+        return self._known
+
+    def _account(self, user: User) -> Step:
+        def write(value: str | None) -> None:
+            if value is None:
+                self._delete(user.name)
+            else:
+                self._import(user, value)
+            if value is None or "[D" in value:
+                self.disconnect(user.name)
+
+        flags = "[U          ]" if user.enabled else "[DU         ]"
+        want = f"{flags} LCT-{user.password_set:08X}"
+        return Step(
+            f"account {user.name} of gateway {self.instance.gateway.name}", want, self._reader(user.name), write
+        )
+
+    def _leftover(self, name: str) -> Step:
+        def write(value: str | None) -> None:
+            self._delete(name)
+            self.disconnect(name)
+
+        return Step(f"account {name} of gateway {self.instance.gateway.name}", "", self._reader(name), write)
+
+    def _reader(self, name: str) -> Callable[[], str | None]:
+        return lambda: self.known().get(name)
+
+    def _import(self, user: User, value: str) -> None:
+        """Set an account by its hash, from a file for root alone: nothing secret in any argument."""
+        flags, _, changed = value.rpartition(" ")
+        secret = self.secret(f"users/{user.name}") or secrets.token_hex(16).upper()
+        line = f"{user.name}:{user.uid}:{'X' * 32}:{secret.strip()}:{flags}:{changed}:\n"
+        path = f"{self.instance.own}/private/import-{secrets.token_hex(4)}"
+        self._known = None
+        try:
+            self.instance.host.write(path, line, 0o600)
+            self.instance.inside("pdbedit", "-i", f"smbpasswd:{path}")
+        finally:
+            self.instance.host.run("rm", "-f", "--", path)
+
+    def _delete(self, name: str) -> None:
+        self._known = None
+        with contextlib.suppress(CommandFailed):  # absent is fine; a failure shows in the next read
+            self.instance.inside("pdbedit", "-x", "-u", name)
+
+    def disconnect(self, name: str) -> None:
+        """End the open sessions of a user: rights taken away take effect at once."""
+        if self.instance.pid() is None:
+            return
+        sessions = json.loads(self.instance.tool("smbstatus", "--json") or "{}").get("sessions", {})
+        pids = {str(session["server_id"]["pid"]) for session in sessions.values() if session["username"] == name}
+        for pid in sorted(pids):
+            with contextlib.suppress(CommandFailed):  # gone by itself
+                self.instance.control(pid, "shutdown")
+
+
+def _members(text: str) -> set[tuple[str, str]]:
+    pairs = set()
+    for line in text.splitlines():
+        group, _, _, members = line.split(":")
+        pairs |= {(group, user) for user in members.split(",") if user}
+    return pairs
+
+
+def random_password() -> str:
+    """A password for a copy of the passdb or a generated account: 24 letters and digits."""
+    return secrets.token_urlsafe(18)

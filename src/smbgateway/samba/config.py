@@ -1,0 +1,159 @@
+"""The text of smb.conf and of share definitions. Pure: records in, text out (smb.conf(5), vfs_fruit(8))."""
+
+from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
+
+GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
+GUEST, GUEST_ID = "smbgw-guest", 20001
+NOBODY = ".nobody"  # no account can have this name; an empty `valid users` would let everybody in
+FRUIT = {
+    "fruit:metadata": "stream",
+    "fruit:resource": "file",
+    "fruit:nfs_aces": "no",
+    "fruit:veto_appledouble": "no",
+    "fruit:wipe_intentionally_left_blank_rfork": "yes",
+    "fruit:delete_empty_adfiles": "yes",
+}
+
+Parameters = dict[str, str]
+
+
+def global_section(gateway: Gateway, own: str) -> str:
+    """The whole smb.conf of an instance whose directory is `own`."""
+    parameters = {
+        "netbios name": gateway.name[:15].upper().rstrip("-"),
+        "workgroup": gateway.workgroup,
+        "server role": "standalone server",
+        "server string": f"{gateway.name} (pve-smbgateway)",
+        **directories(own),
+        "registry shares": "yes",
+        "usershare max shares": "0",
+        "passdb backend": "tdbsam",
+        **_network(gateway),
+        **_protection(gateway),
+        "disable spoolss": "yes",
+        "load printers": "no",
+        "printcap name": "/dev/null",
+        "rpc start on demand helpers": "no",
+        "logging": "file",
+        "log file": f"{own}/log/log.smbd",
+        "max log size": "1000",
+    }
+    return render("global", parameters)
+
+
+def directories(own: str) -> Parameters:
+    """Every directory of Samba's, below one of ours."""
+    names = {"private dir": "private", "state directory": "state", "cache directory": "cache", "lock directory": "lock"}
+    names |= {"pid directory": "pid", "ncalrpc dir": "ncalrpc"}
+    return {parameter: f"{own}/{name}" for parameter, name in names.items()}
+
+
+def client_section(own: str) -> str:
+    """The configuration of our own smbclient: nothing of the host's is read or written."""
+    parameters = dict.fromkeys(directories(own), f"{own}/client")
+    return render("global", {**parameters, "client min protocol": "SMB2_10", "disable netbios": "yes"})
+
+
+def _network(gateway: Gateway) -> Parameters:
+    network = {"smb ports": str(gateway.mode.port), "disable netbios": "yes"}
+    if gateway.mode.addresses:
+        network |= {"interfaces": " ".join(gateway.mode.addresses), "bind interfaces only": "yes"}
+    return network
+
+
+def _protection(gateway: Gateway) -> Parameters:
+    # Sessions of guests cannot be signed (MS-SMB2 3.3.5.5.3), so a gateway that allows them only offers signing.
+    return {
+        "server min protocol": "SMB3_11" if gateway.hardened else gateway.minimum_protocol,
+        "server signing": "auto" if gateway.allow_guests else "mandatory",
+        "server smb encrypt": "required" if gateway.hardened else "default",
+        "map to guest": "Bad User" if gateway.allow_guests else "Never",
+        "guest account": GUEST if gateway.allow_guests else "nobody",
+        "restrict anonymous": "0" if gateway.allow_guests else "2",
+    }
+
+
+def share_section(share: Share, gateway: Gateway, path: str, dfree: str | None = None) -> Parameters:
+    """The definition of a share that serves `path`; `dfree` is the command that tells its size, if one must."""
+    homes = isinstance(share.purpose, HomesPurpose)
+    parameters = {
+        "path": f"{path}/%u" if homes else path,
+        "comment": share.comment,
+        "browseable": "no" if share.hidden else "yes",
+        **_access(share),
+        "create mask": "0600" if homes else "0660",
+        "force create mode": "0600" if homes else "0660",
+        "directory mask": "0700" if homes else "02770",
+        "force directory mode": "0700" if homes else "02770",
+        **_modules(share, gateway),
+    }
+    if share.encryption == "required":
+        parameters["server smb encrypt"] = "required"
+    if dfree:
+        parameters |= {"dfree command": dfree, "dfree cache time": "30"}
+    return {name: value for name, value in parameters.items() if value}
+
+
+def _access(share: Share) -> Parameters:
+    principals = dict(sorted(share.access.items()))
+    writers = [_principal(name) for name, rights in principals.items() if rights == "write"]
+    everybody = [_principal(name) for name in principals]
+    if share.guest:
+        everybody.append(GUEST)
+        writers += [GUEST] if share.guest == "write" else []
+    return {
+        "valid users": " ".join(everybody) or NOBODY,
+        "read only": "yes",
+        "write list": " ".join(writers),
+        "guest ok": "yes" if share.guest else "no",
+    }
+
+
+def _principal(name: str) -> str:
+    return f"+{name[1:]}" if name.startswith("@") else name  # + is a unix group; @ would ask for a netgroup first
+
+
+def _modules(share: Share, gateway: Gateway) -> Parameters:
+    purpose = share.purpose
+    # One share with fruit on a server needs it on all: a Mac's AAPL negotiation is per connection (vfs_fruit(8)).
+    modules = ["fruit"] if gateway.apple else []
+    options: Parameters = dict(FRUIT) if gateway.apple else {}
+    if isinstance(purpose, ArchivePurpose):
+        modules.insert(0, "worm")
+        options["worm:grace_period"] = str(purpose.grace)
+    modules.append("streams_xattr")
+    if isinstance(purpose, TimeMachinePurpose):
+        options |= {"fruit:time machine": "yes", "posix locking": "no", "kernel share modes": "no"}
+        if share.quota:
+            options["fruit:time machine max size"] = f"{share.quota * 95 // 100 // 1024}K"
+    else:
+        modules.append("acl_xattr")
+    return {"vfs objects": " ".join(modules), **options}
+
+
+def needs_apple(share: Share) -> bool:
+    """Whether the purpose is served with fruit."""
+    return isinstance(share.purpose, TimeMachinePurpose | MediaPurpose)
+
+
+def render(section: str, parameters: Parameters) -> str:
+    """A section as text. Values come from validated records: a line end in one is a fault of ours."""
+    for name, value in parameters.items():
+        if "\n" in value or "\n" in name or value.endswith("\\"):
+            raise AssertionError(f"unsafe value of {name}")
+    return f"[{section}]\n" + "".join(f"\t{name} = {value}\n" for name, value in parameters.items())
+
+
+def parse_sections(text: str) -> dict[str, Parameters]:
+    """What `net conf list` and `showshare` print, by section name."""
+    sections: dict[str, Parameters] = {}
+    current: Parameters = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            current = sections.setdefault(line.strip()[1:-1], {})
+        elif " = " in line:
+            name, _, value = line.strip().partition(" = ")
+            current[name] = value
+        elif line.strip().endswith(" ="):
+            current[line.strip()[:-2]] = ""
+    return sections

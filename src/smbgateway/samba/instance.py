@@ -1,0 +1,200 @@
+"""One private Samba: its directories, its processes, and the tools run against it."""
+
+import hashlib
+import os
+import time
+
+from ..errors import CommandFailed, Failed, Unavailable
+from ..host import Host
+from ..model import Gateway
+from ..step import Step
+from . import config
+from .launch import Launcher
+
+READY_WAIT = 15.0  # seconds until smbd answers; 0.1 s is usual
+STOP_WAIT = 10.0
+
+
+class Instance:
+    """A Samba of its own below `own`. Its processes see our accounts by a mount namespace (libnss-extrausers)."""
+
+    def __init__(self, host: Host, gateway: Gateway, own: str, launcher: Launcher) -> None:
+        self.host, self.gateway, self.own, self.launcher = host, gateway, own, launcher
+        self.conf = f"{own}/smb.conf"
+
+    @property
+    def address(self) -> str:
+        """Where a client on this node reaches it."""
+        return self.gateway.mode.addresses[0] if self.gateway.mode.addresses else "127.0.0.1"
+
+    def tool(self, program: str, *arguments: str, stdin: str = "") -> str:
+        """Run one of Samba's tools on this instance's databases. Without --configfile it would open the host's."""
+        return self.host.run(program, f"--configfile={self.conf}", *arguments, stdin=stdin)
+
+    def inside(self, program: str, *arguments: str) -> str:
+        """Run a tool where our accounts are seen. Raises Unavailable where the instance is down."""
+        pid = self.pid()
+        if pid is None:
+            raise Unavailable(f"the Samba of gateway {self.gateway.name} is not running")
+        enter = ("nsenter", f"--mount=/proc/{pid}/ns/mnt", "--")
+        return self.host.run(*enter, program, f"--configfile={self.conf}", *arguments)
+
+    def control(self, *message: str) -> None:
+        """Send a message to the running smbd (smbcontrol(1))."""
+        self.tool("smbcontrol", *message)
+
+    def pid(self) -> int | None:
+        """The supervisor's pid, None where it is not running (a stale pid file counts as none)."""
+        pid = (self.host.read(f"{self.own}/run/supervisor.pid") or "").strip()
+        if not pid.isdigit():
+            return None
+        words = (self.host.read(f"/proc/{pid}/cmdline") or "").split("\0")
+        return int(pid) if self.own in words else None
+
+    def steps(self) -> list[Step]:
+        """From nothing to a running smbd that has loaded its configuration."""
+        return [
+            *[self._directory(name, mode) for name, mode in DIRECTORIES.items()],
+            self.file("nsswitch.conf", NSSWITCH),
+            self.file("dfree", DFREE, 0o755),
+            self.file("client.conf", config.client_section(self.own)),
+            self.file("smb.conf", config.global_section(self.gateway, self.own)),
+            self._sid(),
+        ]
+
+    def file(self, name: str, text: str, mode: int = 0o644) -> Step:
+        """A file of the instance."""
+        path = f"{self.own}/{name}"
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.host.run("rm", "-f", "--", path)
+            else:
+                self.host.write(path, value, mode)
+
+        return Step(f"{name} of gateway {self.gateway.name}", text, lambda: self.host.read(path), write)
+
+    def _directory(self, name: str, mode: str) -> Step:
+        path = os.path.normpath(f"{self.own}/{name}")
+
+        def read() -> str | None:
+            try:
+                return self.host.run("stat", "--printf=%a", "--", path)
+            except CommandFailed as error:
+                if "No such file" in error.output:
+                    return None
+                raise
+
+        def write(value: str | None) -> None:
+            if value is None:  # databases and logs of Samba: ours, rebuilt from records
+                self.host.run("rm", "-rf", "--one-file-system", "--", path)
+            else:
+                self.host.run("mkdir", "-p", "-m", value, "--", path)
+                self.host.run("chmod", value, "--", path)
+
+        return Step(f"directory {name} of gateway {self.gateway.name}", mode, read, write)
+
+    def _sid(self) -> Step:
+        """The machine SID: the same in all gateways, so that owners in NT ACLs stay when a share moves."""
+
+        def read() -> str | None:
+            if self.host.read(self.conf) is None:
+                return None
+            return self.tool("net", "getlocalsid").strip().rpartition(" ")[2]
+
+        def write(value: str | None) -> None:
+            if value is not None:
+                self.tool("net", "setlocalsid", value)
+
+        return Step(f"SID of gateway {self.gateway.name}", self.gateway.sid, read, write)
+
+    def daemon(self) -> Step:
+        """The running smbd; its value is what it listens on and the configuration it has loaded."""
+        text = config.global_section(self.gateway, self.own)
+        listen = f"{','.join(self.gateway.mode.addresses) or '*'}:{self.gateway.mode.port}"
+        want = f"{listen} {_digest(text)}"
+
+        def read() -> str | None:
+            return (self.host.read(f"{self.own}/run/loaded") or "unknown") if self.pid() else None
+
+        def write(value: str | None) -> None:
+            now = read()
+            if value is None:
+                self.stop()
+            elif now is None:
+                self._start()
+            elif now.split(" ")[0] != value.split(" ")[0]:
+                self.stop()
+                self._start()
+            else:
+                self.control("smbd", "reload-config")
+            if value is not None:
+                self.host.write(f"{self.own}/run/loaded", value)
+
+        return Step(f"smbd of gateway {self.gateway.name}", want, read, write)
+
+    def _start(self) -> None:
+        for program in ("smbd", "smbclient", "pdbedit"):
+            self.host.run(program, "--version")  # a missing package is named before anything hangs
+        self.launcher.start(self.gateway.name, self.own)
+        deadline = time.monotonic() + READY_WAIT
+        while not self.answers():
+            if time.monotonic() > deadline:
+                cause = self._last_words()
+                self.stop()
+                raise Failed(f"smbd of gateway {self.gateway.name} does not answer within {READY_WAIT:g} s", cause)
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        """Whether smbd takes connections: any answer of SMB's, a refusal too, is an answer."""
+        try:
+            self.host.run(*self.client(), "-N", "-L", f"//{self.address}", timeout=5)
+        except CommandFailed as error:
+            return "NT_STATUS_ACCESS_DENIED" in error.output or "NT_STATUS_LOGON_FAILURE" in error.output
+        return True
+
+    def client(self) -> list[str]:
+        """smbclient with a configuration of its own, at this instance."""
+        return ["smbclient", f"--configfile={self.own}/client.conf", f"--port={self.gateway.mode.port}"]
+
+    def stop(self) -> None:
+        """End the supervisor, which ends its children. Absent is fine."""
+        pid = self.pid()
+        if pid is None:
+            return
+        self.launcher.stop(self.gateway.name, pid)
+        deadline = time.monotonic() + STOP_WAIT
+        while self.pid() is not None:
+            if time.monotonic() > deadline:
+                self.host.run("kill", "-KILL", str(pid))
+            time.sleep(0.02)
+
+    def _last_words(self) -> str:
+        lines = []
+        for name in ("supervisor.log", "log.smbd"):
+            lines += (self.host.read(f"{self.own}/log/{name}") or "").splitlines()[-3:]
+        return " | ".join(line.strip() for line in lines) or "no word in its log"
+
+
+DIRECTORIES = {
+    ".": "711",  # connected users run the dfree program and pass through to nothing else
+    "private": "700",
+    "state": "755",
+    "cache": "755",
+    "lock": "755",
+    "pid": "755",
+    "ncalrpc": "755",
+    "log": "700",
+    "run": "755",
+    "accounts": "755",
+    "client": "700",
+}
+# The node's own accounts first, so that root and nobody are what they are; then ours.
+NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
+
+# Tells a client the size of a share (smb.conf(5), dfree command): `dfree FILE PATH`, run as the connected user.
+DFREE = '#!/bin/sh\nread -r size < "$1" && echo "$size"\n'
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,148 @@
+"""Proof of service: a real SMB session decides.
+
+Before a share is published, a one-shot smbd in a network of its own serves it with the very definition, on a copy of
+the passdb in which the user has a random password: login, groups, options, modules and file rights are proved as that
+user, and nobody else can reach it ("shadow proof"). After it is published, the running smbd is asked: by a login where
+the password is known in this call, else without one.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import NotProved
+from ..model import Group, Rights, Share, User
+from .accounts import nt_hash, random_password
+from .config import Parameters, directories, global_section, render
+from .instance import Instance
+from .session import Session, keep_credentials
+
+SHADOW_PORT = 445  # in a network namespace of its own
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A share to prove, as whom, and with which right; without a user only its being served can be proved."""
+
+    share: Share
+    parameters: Parameters
+    user: User | None
+    rights: Rights = "read"
+
+
+@dataclass
+class Proof:
+    """What was proved of a share."""
+
+    share: str
+    text: str
+    seconds: float
+    warnings: list[str] = field(default_factory=list)
+
+
+def candidate(
+    share: Share, parameters: Parameters, users: Mapping[str, User], groups: Mapping[str, Group], prefer: Sequence[str]
+) -> Candidate:
+    """Choose the user to prove a share with: one that may write, and of those one whose password is at hand."""
+    able = [
+        (rights != "write", name not in prefer, name, rights)
+        for principal, rights in share.access.items()
+        for name in (groups[principal[1:]].members if principal.startswith("@") else [principal])
+        if name in users and users[name].enabled and users[name].password_set is not None
+    ]
+    if not able:
+        return Candidate(share, parameters, None)
+    _, _, name, rights = min(able)
+    return Candidate(share, parameters, users[name], rights)
+
+
+class Prover:
+    """Proves shares of one instance."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance, self.host = instance, instance.host
+
+    def shadow(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+        """Prove shares before they are published, all by one smbd. Returns warnings by share. Raises NotProved."""
+        able = [candidate for candidate in candidates if candidate.user]
+        if not able:
+            return {}
+        folder = self.host.run("mktemp", "-d", f"{self.instance.own}/run/proof-XXXXXXXX").strip()
+        try:
+            return self._shadow(able, folder)
+        finally:
+            self.host.run("rm", "-rf", "--one-file-system", "--", folder)
+
+    def _shadow(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
+        own = self.instance.own
+        for name in ("private", "state", "cache", "lock", "pid", "ncalrpc"):
+            self.host.run("mkdir", "-m", "755" if name in ("lock", "ncalrpc") else "700", "--", f"{folder}/{name}")
+        for name in ("secrets.tdb", "passdb.tdb"):
+            self.host.run("tdbbackup", "-s", f".{folder.rpartition('/')[2]}", f"{own}/private/{name}")
+            self.host.run("mv", f"{own}/private/{name}.{folder.rpartition('/')[2]}", f"{folder}/private/{name}")
+        self.host.write(f"{folder}/smb.conf", self._configuration(candidates, folder), 0o600)
+        order = {"folder": folder, "client": f"{own}/client.conf", "port": SHADOW_PORT}
+        order["accounts"] = self._passwords(candidates, folder)
+        order["shares"] = [[c.share.name, c.user.name, c.rights] for c in candidates if c.user]
+        enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
+        alone = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--")
+        program = (sys.executable, "-I", "-m", "smbgateway.samba.shadow")
+        timeout = 30 + len(candidates) * 2.0
+        answer = json.loads(self.host.run(*enter, *alone, *program, stdin=json.dumps(order), timeout=timeout))
+        if failure := answer.get("failure"):
+            raise NotProved(failure["what"], failure["cause"])
+        return dict(answer["warnings"])
+
+    def _configuration(self, candidates: Sequence[Candidate], folder: str) -> str:
+        overrides = {
+            **directories(folder),
+            "interfaces": "lo",
+            "bind interfaces only": "yes",
+            "smb ports": str(SHADOW_PORT),
+            "registry shares": "no",
+            "log file": f"{folder}/log.smbd",
+        }
+        text = global_section(self.instance.gateway, self.instance.own)
+        text += "".join(f"\t{name} = {value}\n" for name, value in overrides.items())
+        return text + "".join(render(candidate.share.name, candidate.parameters) for candidate in candidates)
+
+    def _passwords(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
+        """Give each user a random password, in the copy only. Returns the files for smbclient, by user."""
+        files, lines = {}, ""
+        for user in {candidate.user.name: candidate.user for candidate in candidates if candidate.user}.values():
+            password = random_password()
+            files[user.name] = keep_credentials(self.host, folder, user.name, password)
+            lines += (
+                f"{user.name}:{user.uid}:{'X' * 32}:{nt_hash(password)}:[U          ]:LCT-{int(time.time()):08X}:\n"
+            )
+        self.host.write(f"{folder}/accounts", lines, 0o600)
+        enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
+        self.host.run(*enter, "pdbedit", f"--configfile={folder}/smb.conf", "-i", f"smbpasswd:{folder}/accounts")
+        return files
+
+    def real(self, candidate: Candidate, password: str | None) -> tuple[str, str]:
+        """Ask the running smbd. Returns what was proved and a warning (empty: none). Raises NotProved."""
+        address, port = self.instance.address, self.instance.gateway.mode.port
+        share, conf = candidate.share.name, f"{self.instance.own}/client.conf"
+        if password is None or candidate.user is None:
+            Session(self.host, conf, address, port).exists(share)
+            if candidate.user is None:
+                return "served; nobody can log in", "nobody can log in: give a user with a password access"
+            return self._said(candidate, "shadow login"), ""
+        folder = f"{self.instance.own}/run"
+        credentials = keep_credentials(self.host, folder, candidate.user.name, password)
+        try:
+            session = Session(self.host, conf, address, port, credentials)
+            if candidate.rights == "write":
+                return self._said(candidate, "login"), session.write(share, folder)
+            session.list(share)
+            return self._said(candidate, "login"), ""
+        finally:
+            self.host.run("rm", "-f", "--", credentials)
+
+    @staticmethod
+    def _said(candidate: Candidate, how: str) -> str:
+        done = "wrote and read 1 MiB" if candidate.rights == "write" else "listed its root"
+        return f"{how} as {candidate.user.name if candidate.user else '?'}, {done}"

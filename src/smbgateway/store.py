@@ -1,0 +1,218 @@
+"""Desired state: one JSON file per resource, on pmxcfs or a plain file system; and a memory store for unit tests.
+
+pmxcfs (Proxmox cluster file system): no chmod, no links, rename is atomic, a lock is a directory that mkdir makes.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from .errors import GatewayError, Unavailable
+from .host import Node
+from .model import KINDS, Resource, parse
+from .paths import Paths
+
+LOCK_WAIT = 10.0  # seconds; as PVE::Cluster waits
+LOCK_STALE = 120.0  # seconds after which the lock of a dead node may be broken, as on Proxmox VE
+R = TypeVar("R", bound=Resource)
+
+
+class Store(Protocol):
+    """Records and secrets."""
+
+    def all(self, kind: type[R]) -> dict[str, R]:
+        """All records of a kind by key."""
+
+    def save(self, record: Resource) -> None:
+        """Write one record. Raises Unavailable where the store is read-only."""
+
+    def delete(self, record: Resource) -> None:
+        """Remove one record; absent is fine."""
+
+    def secret(self, name: str) -> str | None:
+        """A secret, None if there is none."""
+
+    def keep_secret(self, name: str, value: str | None) -> None:
+        """Write or (None) remove a secret."""
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """The lock over all nodes: held for records only, at most a few seconds."""
+
+
+class FileStore:
+    """Records below `config`, secrets below `priv` (0600)."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.node = Node()
+        self.broken: dict[str, str] = {}
+        self._cache: dict[str, tuple[tuple[int, int, int], Resource]] = {}
+        self._thread_lock = threading.RLock()
+
+    def all(self, kind: type[R]) -> dict[str, R]:
+        """All records of a kind by key. A file that cannot be read as a record is left out and kept in `broken`."""
+        folder = f"{self.paths.config}/{_kind(kind)}s"
+        with self._thread_lock:
+            records = (self._load(entry) for entry in _files(folder))
+            return {record.key: record for record in records if isinstance(record, kind)}
+
+    def _load(self, entry: "os.DirEntry[str]") -> Resource | None:
+        try:
+            status = entry.stat()
+            mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if (known := self._cache.get(entry.path)) and known[0] == mark:
+                return known[1]
+            record = parse([json.loads(Path(entry.path).read_text(encoding="utf-8"))])[0]
+        except FileNotFoundError:
+            return None
+        except (ValueError, GatewayError) as error:
+            self.broken[entry.path] = str(error)
+            return None
+        self.broken.pop(entry.path, None)
+        self._cache[entry.path] = (mark, record)
+        return record
+
+    def save(self, record: Resource) -> None:
+        """Write one record by rename."""
+        path = self._path(record)
+        text = json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+        with self._thread_lock, _writing():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.node.write(path, text, 0o640)
+
+    def delete(self, record: Resource) -> None:
+        """Remove one record."""
+        with self._thread_lock, _writing(), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(record))
+
+    def secret(self, name: str) -> str | None:
+        """A secret by name such as `users/alice`."""
+        return self.node.read(f"{self.paths.priv}/{name}")
+
+    def keep_secret(self, name: str, value: str | None) -> None:
+        """Write or remove a secret; on a plain file system directory and file are for root alone."""
+        path = f"{self.paths.priv}/{name}"
+        with _writing():
+            if value is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                return
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            self.node.write(path, value, 0o600)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock directory. Raises Unavailable after 10 s."""
+        with self._thread_lock:
+            self._take()
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.paths.lock)
+
+    def _take(self) -> None:
+        deadline = time.monotonic() + LOCK_WAIT
+        os.makedirs(os.path.dirname(self.paths.lock), exist_ok=True)
+        while True:
+            try:
+                with _writing():
+                    return os.mkdir(self.paths.lock)
+            except FileExistsError:
+                self._break_stale()
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    "the store is locked", f"{self.paths.lock} has been held for {LOCK_WAIT:g} s", hint="try again"
+                )
+            time.sleep(0.05)
+
+    def _break_stale(self) -> None:
+        """On pmxcfs utime(0, 0) asks for an unlock (it decides); elsewhere a lock of 120 s belongs to nobody."""
+        with contextlib.suppress(OSError):
+            if self.paths.on_proxmox:
+                os.utime(self.paths.lock, (0, 0))
+            elif time.time() - os.stat(self.paths.lock).st_mtime > LOCK_STALE:
+                os.rmdir(self.paths.lock)
+
+    def _path(self, record: Resource) -> str:
+        return f"{self.paths.config}/{record.kind}s/{record.key}.json"
+
+
+def _kind(kind: type[Resource]) -> str:
+    return next(name for name, cls in KINDS.items() if cls is kind)
+
+
+def _files(folder: str) -> "Iterator[os.DirEntry[str]]":
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.endswith(".json") and not entry.name.startswith(".new-"):
+            yield entry
+        elif entry.is_dir():
+            yield from _files(entry.path)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
+            raise
+        raise Unavailable(
+            "the store cannot be written",
+            error.strerror or str(error),
+            hint="on Proxmox VE: no quorum? `pvecm status` tells; elsewhere: look at the file system of the store",
+        ) from error
+
+
+class MemoryStore:
+    """Records in memory, for unit tests: the same behaviour, no files."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], Resource] = {}
+        self.secrets: dict[str, str] = {}
+        self.read_only = False
+
+    def all(self, kind: type[R]) -> dict[str, R]:
+        """All records of a kind by key."""
+        return {key: record for (_, key), record in sorted(self.records.items()) if isinstance(record, kind)}
+
+    def save(self, record: Resource) -> None:
+        """Write one record, by way of JSON as the file store does."""
+        self._check()
+        stored = parse([json.loads(json.dumps(record.model_dump(mode="json")))])[0]
+        self.records[record.kind, record.key] = stored
+
+    def delete(self, record: Resource) -> None:
+        """Remove one record."""
+        self._check()
+        self.records.pop((record.kind, record.key), None)
+
+    def secret(self, name: str) -> str | None:
+        """A secret by name."""
+        return self.secrets.get(name)
+
+    def keep_secret(self, name: str, value: str | None) -> None:
+        """Write or remove a secret."""
+        self._check()
+        self.secrets.pop(name, None)
+        if value is not None:
+            self.secrets[name] = value
+
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
+        """Nothing to lock."""
+        self._check()
+        return contextlib.nullcontext()
+
+    def _check(self) -> None:
+        if self.read_only:
+            raise Unavailable("the store cannot be written", "read-only")
