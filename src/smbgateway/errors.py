@@ -14,7 +14,7 @@ class Fault:
     hint: str = ""
 
 
-@dataclass
+@dataclass(eq=False)  # errors are compared and hashed by identity, as Python's own
 class GatewayError(Exception):
     """What failed, why, what was undone, what is left, what to do."""
 
@@ -28,9 +28,14 @@ class GatewayError(Exception):
     exit_code = 1
     status = 500
 
+    @property
+    def reason(self) -> str:
+        """What failed and why, without what to do."""
+        return f"{self.what}: {self.cause}" if self.cause else self.what
+
     def __str__(self) -> str:
         """Text for a person, several lines where there is more to say."""
-        lines = [f"{self.what}: {self.cause}" if self.cause else self.what]
+        lines = [self.reason]
         for fault in self.faults:
             lines.append(f"  {fault.field}: {fault.message}" + (f" ({fault.hint})" if fault.hint else ""))
         if self.undone:

@@ -125,6 +125,8 @@ class Ledger:
                 left += [earlier.step.name for earlier in reversed(self.changes)]
                 self.changes.clear()
             except GatewayError as error:
+                left.append(f"{change.step.name} ({error.reason})")
+            except OSError as error:
                 left.append(f"{change.step.name} ({error})")
         return undone, left
 
@@ -139,7 +141,7 @@ class Ledger:
         return value
 
     def _set(self, step: Step, former: str | None, value: str | None) -> None:
-        self._note(step.name, former)
+        self._attempt(step, "record", lambda: self._note(step.name, former))
         self.changes.append(Change(step, former))
         started = time.monotonic()
         self._attempt(step, "set" if value is not None else "remove", lambda: step.write(value))
@@ -151,6 +153,6 @@ class Ledger:
         try:
             action()
         except GatewayError as error:
-            raise StepFailed(f"cannot {verb} {step.name}", cause=str(error), hint=error.hint) from error
+            raise StepFailed(f"cannot {verb} {step.name}", cause=error.reason, hint=error.hint) from error
         except OSError as error:
             raise StepFailed(f"cannot {verb} {step.name}", cause=str(error)) from error
