@@ -12,6 +12,7 @@ class Fault:
     field: str
     message: str
     hint: str = ""
+    waivable: bool = False  # --force does it all the same
 
 
 @dataclass(eq=False)  # errors are compared and hashed by identity, as Python's own

@@ -52,7 +52,7 @@ class Source(Protocol):
         """Everything from nothing to a directory ready to be served, the earmark included."""
 
     def quota(self, limit: int | None) -> list[Step]:
-        """The step that sets the limit; none where the source has no quota."""
+        """The steps that set the limit; none where the source has no quota, or no limit is wanted."""
 
     def usage(self) -> Usage:
         """Read what is used. Raises GatewayError."""
@@ -64,9 +64,12 @@ def make(host: Host, place: Place, spec: Model) -> Source:
 
 
 def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
+    from .btrfs import Btrfs
     from .directory import Directory
+    from .image import Image
+    from .zfs import Zfs
 
-    return {"directory": Directory}
+    return {"btrfs": Btrfs, "directory": Directory, "image": Image, "zfs": Zfs}
 
 
 def kinds() -> Sequence[str]:

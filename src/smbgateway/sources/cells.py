@@ -1,6 +1,8 @@
 """Steps that several sources share: a directory of data, the earmark, a mount."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData
 from ..host import Host
@@ -46,6 +48,53 @@ def data_directory(host: Host, path: str, group: int) -> Step:
         write,
         destroy=lambda: host.run("rm", "-rf", "--one-file-system", "--", path),
     )
+
+
+def opened_directory(host: Host, path: str, group: int, make: bool = False) -> Step:
+    """A directory that was there before us: it keeps owner and mode; the group gets an ACL entry, also for new files.
+
+    make     where it is absent it is made as `data_directory` does; without, its absence is an error
+    """
+    entry = f"group:{group}:rwx"
+
+    def acl() -> list[str]:
+        try:
+            lines = host.run("getfacl", "-n", "-p", "-E", "-c", "--", path).splitlines()
+        except CommandFailed as error:
+            if "No such file" in error.output:
+                return []
+            raise
+        return [line for line in lines if line]
+
+    def read() -> str | None:
+        lines = acl()
+        return entry if entry in lines and f"default:{entry}" in lines else "\n".join(lines) or None
+
+    def write(value: str | None) -> None:
+        if value is None:
+            if make:
+                remove_empty(host, path)
+            return
+        if make and not acl():
+            data_directory(host, path, group).write(f"0:{group} 2770")
+        if value == entry:
+            host.run("setfacl", "-n", "-m", f"{entry},default:{entry},mask::rwx", "--", path)
+        else:
+            host.run("setfacl", "--set-file=-", "--", path, stdin=value + "\n")
+
+    # Part of the data, so a plain delete leaves it; destroy is refused for what was there before us.
+    return Step(f"access to {path}", entry, read, write, destroy=nothing)
+
+
+def nothing() -> None:
+    """What `destroy` does to what was there before us, and to what goes with the thing it lies in."""
+
+
+def inner_directory(host: Host, place: Place, path: str) -> Step:
+    """The served directory inside a file system, subvolume or dataset: it is destroyed with that, not file by file."""
+    if place.adopted:
+        return opened_directory(host, path, place.group, make=True)
+    return replace(data_directory(host, path, place.group), destroy=nothing)
 
 
 def remove_empty(host: Host, path: str) -> None:
@@ -116,6 +165,33 @@ def mount_point(host: Host, path: str) -> Step:
             host.run("rmdir", "--", path)
 
     return Step(f"mount point {path}", "directory", lambda: stat(host, path, "%F"), write)
+
+
+def mount(host: Host, path: str, what: str, found: Callable[[], str | None], attach: Callable[[], object]) -> Step:
+    """A mount on `path` of `what`; `found` reads what is mounted there, `attach` mounts it."""
+
+    def write(value: str | None) -> None:
+        present = found()
+        refuse_foreign(path, present, what)
+        if value is None and present is not None:
+            host.run("umount", "--", path)
+        elif value is not None and present is None:
+            attach()
+
+    return Step(f"mount of {what}", what, found, write)
+
+
+def space(host: Host, path: str) -> tuple[int, int, int]:
+    """Bytes of the file system of a path: all, used, and free for users (statvfs)."""
+    words = host.run("stat", "-f", "--printf=%b %f %a %S", "--", path).split()
+    total, free, available, block = (int(word) for word in words)
+    return total * block, (total - free) * block, available * block
+
+
+def gone(what: str) -> Conflict:
+    """What to raise instead of making anew what was there before us."""
+    hint = "import or mount what holds it, or delete the share"
+    return Conflict(f"{what} is gone", "it was there before the share, so it is not made anew", hint=hint)
 
 
 def mounted(host: Host, path: str) -> dict[str, str] | None:

@@ -1,0 +1,198 @@
+"""A ZFS dataset with a quota."""
+
+import time
+
+from ..errors import CommandFailed, Fault, HoldsData
+from ..host import Host
+from ..model import ZfsSource, show_size
+from ..step import Step
+from . import Place, Usage, cells
+
+EARMARK = "org.pve-smbgateway:earmark"
+MODERN = ("acltype=posixacl", "xattr=sa", "compression=lz4")  # OpenZFS has all three, zfs-fuse none
+BUSY_SECONDS = 20  # after an unmount, zfs-fuse lets go of the dataset a little later
+
+
+class Zfs:
+    """A dataset, mounted on the share's own mount point; its directory `data` is served.
+
+    An adopted dataset keeps its properties and mount point: it is bound to ours. Files beside `data` stay unserved.
+    """
+
+    has_quota = True
+    shows_quota = True
+
+    def __init__(self, host: Host, place: Place, spec: ZfsSource) -> None:
+        self.host, self.place, self.dataset = host, place, spec.dataset
+        self.parent = spec.dataset.rpartition("/")[0]
+        self.path = f"{place.mount}/data"
+
+    def look(self) -> tuple[list[Fault], bool]:
+        """Check pool and dataset, whose it is, and the quota."""
+        found = self._get(self.dataset, "type", "mountpoint", "used", EARMARK)
+        if found is None:
+            return self._new_faults(), False
+        if found["type"] != "filesystem":
+            return [Fault("source.dataset", f"{self.dataset} is a {found['type']}, not a file system")], True
+        faults = cells.owner_faults(found[EARMARK], self.place, "source.dataset")
+        if not found["mountpoint"].startswith("/"):
+            hint = f"zfs set mountpoint=/{self.dataset} {self.dataset}"
+            faults += [Fault("source.dataset", f"{self.dataset} has the mountpoint {found['mountpoint']}", hint)]
+        if self._acltype(self.dataset) in ("off", "noacl"):
+            hint = f"zfs set acltype=posixacl xattr=sa {self.dataset}"
+            faults += [Fault("source.dataset", f"{self.dataset} has acltype=off: access rights need ACLs", hint)]
+        return faults + self._quota_faults(int(found["used"])), True
+
+    def steps(self) -> list[Step]:
+        """Mount point, dataset, earmark, mount, directory."""
+        destroy = cells.nothing if self.place.adopted else lambda: self._destroy("-r")
+        return [
+            cells.mount_point(self.host, self.place.mount),
+            Step(f"dataset {self.dataset}", "filesystem", self._kind, self._write_dataset, destroy=destroy),
+            Step(f"earmark of {self.dataset}", self.place.earmark, self._read_earmark, self._write_earmark),
+            cells.mount(self.host, self.place.mount, self.dataset, self._mounted, self._attach),
+            cells.inner_directory(self.host, self.place, self.path),
+        ]
+
+    def quota(self, limit: int | None) -> list[Step]:
+        """The property `quota`: snapshots and children count."""
+        if limit is None:
+            return []
+        return [Step(f"quota of {self.dataset}", str(limit), self._read_quota, self._write_quota)]
+
+    def usage(self) -> Usage:
+        """What ZFS says, snapshots included."""
+        found = self._get(self.dataset, "used", "quota", "available")
+        if found is None:
+            raise cells.gone(self.dataset)
+        return Usage(int(found["used"]), int(found["quota"]) or None, int(found["available"]))
+
+    def _new_faults(self) -> list[Fault]:
+        found = self._get(self.parent, "type", "available")
+        if found is None and "/" in self.parent:
+            return [
+                Fault("source.dataset", f"the dataset {self.parent} does not exist", f"zfs create -p {self.parent}")
+            ]
+        if found is None:
+            return [Fault("source.dataset", f"there is no pool {self.parent}", "zpool list names those that are there")]
+        if found["type"] != "filesystem":
+            return [Fault("source.dataset", f"{self.parent} is a {found['type']}: nothing can lie below it")]
+        wanted, free = self.place.quota or 0, int(found["available"])
+        if wanted <= free:
+            return []
+        message = f"{show_size(wanted)} is more than the {show_size(free)} that {self.parent} has free"
+        return [Fault("quota", message, "--force sets it all the same", waivable=True)]
+
+    def _quota_faults(self, used: int) -> list[Fault]:
+        wanted = self.place.quota
+        if wanted is None or wanted >= used:
+            return []
+        message = f"{show_size(wanted)} is less than the {show_size(used)} in use"
+        return [Fault("quota", message, "ZFS refuses that: remove files or snapshots first")]
+
+    def _get(self, dataset: str, *names: str) -> dict[str, str] | None:
+        """Properties; None where there is no such dataset. What is only inherited by a user property is left empty."""
+        try:
+            text = self.host.run("zfs", "get", "-Hp", "-o", "property,value,source", ",".join(names), dataset)
+        except CommandFailed as error:
+            if "does not exist" in error.output:
+                return None
+            raise
+        rows = [line.split("\t") for line in text.splitlines()]
+        return {
+            name: "" if ":" in name and source not in ("local", "received") else value for name, value, source in rows
+        }
+
+    def _kind(self) -> str | None:
+        found = self._get(self.dataset, "type")
+        return None if found is None else found["type"]
+
+    def _write_dataset(self, value: str | None) -> None:
+        if value is None:
+            self._remove_empty()
+            return
+        cells.refuse_foreign(self.dataset, self._kind(), "filesystem")
+        if self.place.adopted:
+            raise cells.gone(self.dataset)
+        options = [word for option in self._options() for word in ("-o", option)]
+        try:
+            self.host.run("zfs", "create", *options, self.dataset)
+        except CommandFailed as error:
+            if "successfully created" in error.output:  # made, but not mounted: then nobody can have used it
+                self._destroy()
+            raise
+
+    def _options(self) -> list[str]:
+        modern = self._acltype(self.parent) is not None
+        largest = 1024 * 1024 if modern else 128 * 1024
+        size, quota = self.place.recordsize, self.place.quota
+        options = [f"mountpoint={self.place.mount}", *(MODERN if modern else ())]
+        options += [f"quota={quota}"] if quota else []
+        return options + ([f"recordsize={min(size, largest)}"] if size else [])
+
+    def _acltype(self, dataset: str) -> str | None:
+        """The property `acltype`; None where this is zfs-fuse, which has no such property."""
+        try:
+            return self.host.run("zfs", "get", "-Hp", "-o", "value", "acltype", dataset).strip()
+        except CommandFailed as error:
+            if "invalid property" in error.output:
+                return None
+            raise
+
+    def _remove_empty(self) -> None:
+        """Remove the dataset after looking inside. Raises HoldsData."""
+        if self._kind() is None:
+            return
+        if self._mounted() is None:
+            self._attach()
+        where = self.place.mount
+        if self.host.run("find", where, "-mindepth", "1", "-maxdepth", "1", "-print", "-quit"):
+            raise HoldsData(f"{self.dataset} stays", "files are in it")
+        self.host.run("umount", "--", where)
+        self._destroy()
+
+    def _destroy(self, *options: str) -> None:
+        """Destroy the dataset; busy ones for a while again. Raises HoldsData where others rest on it."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while self._kind() is not None:
+            try:
+                self.host.run("zfs", "destroy", *options, self.dataset, timeout=600)
+            except CommandFailed as error:
+                if "has children" in error.output or "dependent clones" in error.output:
+                    raise HoldsData(f"{self.dataset} stays", error.output) from error
+                if "dataset is busy" not in error.output or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _read_earmark(self) -> str | None:
+        found = self._get(self.dataset, EARMARK)
+        return (found or {}).get(EARMARK) or None
+
+    def _write_earmark(self, value: str | None) -> None:
+        if value is not None:
+            self.host.run("zfs", "set", f"{EARMARK}={value}", self.dataset)
+        elif self._read_earmark() is not None:
+            self.host.run("zfs", "inherit", EARMARK, self.dataset)
+
+    def _mounted(self) -> str | None:
+        found = cells.mounted(self.host, self.place.mount)
+        return None if found is None else found["source"]
+
+    def _attach(self) -> None:
+        """Mount where the dataset says, and bind that to our mount point where it is another (adopted)."""
+        found = self._get(self.dataset, "mountpoint")
+        if found is None:
+            raise cells.gone(self.dataset)
+        own = cells.mounted(self.host, found["mountpoint"])
+        if own is None or own["source"] != self.dataset:
+            self.host.run("zfs", "mount", self.dataset)
+        if found["mountpoint"] != self.place.mount:
+            self.host.run("mount", "--bind", "--", found["mountpoint"], self.place.mount)
+
+    def _read_quota(self) -> str | None:
+        found = self._get(self.dataset, "quota")
+        return None if found is None or found["quota"] == "0" else found["quota"]
+
+    def _write_quota(self, value: str | None) -> None:
+        if value is not None or self._read_quota() is not None:
+            self.host.run("zfs", "set", f"quota={value or 'none'}", self.dataset)
