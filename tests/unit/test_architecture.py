@@ -15,8 +15,10 @@ LAYERS = [
     {"__init__", "errors", "model", "paths"},
     {"step", "host"},
     {"guests"},
-    {"world", "allocate", "journal", "checks", "store", "modes", "sources", "samba", "cluster", "quota"},
-    {"engine", "jobs"},
+    {"checks", "store", "modes", "sources", "samba", "cluster", "quota"}
+    | {"world", "journal", "allocate", "create", "documents"},
+    {"blueprint"},
+    {"engine", "jobs", "status"},
     {"api"},
     {"cli", "__main__"},
 ]

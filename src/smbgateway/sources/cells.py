@@ -39,7 +39,7 @@ def data_directory(host: Host, path: str, group: int) -> Step:
         if read() is None:
             host.run("mkdir", "--", path)
         host.run("chown", "--no-dereference", owner, "--", path)
-        host.run("chmod", mode, "--", path)
+        host.run("chmod", mode.zfill(5), "--", path)  # with fewer digits a directory keeps its set-group-ID bit
 
     return Step(
         f"directory {path}",
@@ -78,9 +78,9 @@ def opened_directory(host: Host, path: str, group: int, make: bool = False) -> S
         if make and not acl():
             data_directory(host, path, group).write(f"0:{group} 2770")
         if value == entry:
-            host.run("setfacl", "-n", "-m", f"{entry},default:{entry},mask::rwx", "--", path)
+            host.run("setfacl", "-n", "-m", f"{entry},mask::rwx,default:{entry},default:mask::rwx", "--", path)
         else:
-            host.run("setfacl", "--set-file=-", "--", path, stdin=value + "\n")
+            host.run("setfacl", "-k", "--set-file=-", "--", path, stdin=value + "\n")
 
     # Part of the data, so a plain delete leaves it; destroy is refused for what was there before us.
     return Step(f"access to {path}", entry, read, write, destroy=nothing)

@@ -1,0 +1,122 @@
+"""The directory source and the cells it is made of, played with what real tools said."""
+
+import pytest
+
+from smbgateway.errors import CommandFailed, Conflict, Fault
+from smbgateway.host import Host
+from smbgateway.sources import Place, cells
+from smbgateway.step import Ledger, StepFailed, look
+from tests.cases.scenes import SCENES, directory
+from tests.unit.fakes import FOLDER, RECORDINGS, Call, FakeHost, load
+
+PLACE = Place("files", "docs", mount="", roots=("/srv",), group=20001)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_scene(scene: str) -> None:
+    SCENES[scene](FakeHost.playing(scene, "/srv"), "/srv")
+
+
+def test_every_recording_has_a_scene() -> None:
+    assert {file.stem for file in RECORDINGS.glob("*.json")} == set(SCENES)
+
+
+CONVERGE = ["mkdir", "chown", "chmod", "setfattr"]
+
+
+@pytest.mark.parametrize("program", CONVERGE)
+def test_whichever_command_fails_the_undo_ends_with_nothing_left(program: str) -> None:
+    """Played on the recording of a directory made and undone; the command named fails."""
+    host = FakeHost([call.replaced(FOLDER, "/srv") for call in broken(load("new_directory"), program)])
+    ledger = Ledger()
+    with pytest.raises(StepFailed) as caught:
+        ledger.converge(directory(host, "/srv").steps())
+    step = "earmark of /srv/docs" if program == "setfattr" else "directory /srv/docs"
+    assert str(caught.value).startswith(f"cannot set {step}: {program} ")
+    assert str(caught.value).endswith(": boom")
+    assert ledger.undo()[1] == []
+    assert host.done[-1] == ("rmdir", "--", "/srv/docs")
+
+
+def broken(calls: list[Call], program: str) -> list[Call]:
+    first = next(call for call in calls if call.argv[0] == program)
+    return [Call(call.argv, "boom", 1) if call == first else call for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("path", "roots"),
+    [
+        ("/etc", ("/srv",)),
+        ("/srv", ("/srv",)),
+        ("/srvx/docs", ("/srv",)),
+        ("/", ("/srv",)),
+        ("/var/lib/vz", ("/srv", "/var/lib")),
+        ("/usr", ("/",)),
+    ],
+)
+def test_a_path_outside_the_roots_is_refused_without_a_look(path: str, roots: tuple[str, ...]) -> None:
+    host = FakeHost()
+    assert cells.path_faults(host, path, roots, "source.path") == [
+        Fault(
+            "source.path",
+            f"{path} is not below an allowed directory ({', '.join(roots)})",
+            "root may add one: --allow-path",
+        )
+    ]
+    assert host.done == []
+
+
+def test_a_command_that_fails_otherwise_is_not_taken_for_absence() -> None:
+    call = Call(("stat", "--printf=%F", "--", "/srv/docs"), "stat: cannot statx '/srv/docs': Input/output error", 1)
+    with pytest.raises(CommandFailed, match=r"Input/output error$"):
+        cells.stat(FakeHost([call]), "/srv/docs", "%F")
+
+
+@pytest.mark.parametrize("mark", [None, "", "-", PLACE.earmark])
+def test_a_source_of_nobody_or_of_ours_is_free(mark: str | None) -> None:
+    assert cells.owner_faults(mark, PLACE, "source.path") == []
+
+
+@pytest.mark.parametrize(
+    ("mark", "owner"),
+    [
+        ("gateway=files share=letters ntacl=x idmap=0", "share letters of gateway files"),
+        ("gateway=other share=docs ntacl=x idmap=0", "share docs of gateway other"),
+        ("garbage", "share ? of gateway ?"),
+    ],
+)
+def test_a_source_of_another_share_is_refused(mark: str, owner: str) -> None:
+    (fault,) = cells.owner_faults(mark, PLACE, "source.path")
+    assert fault.message == f"it belongs to {owner}"
+
+
+def test_what_is_mounted() -> None:
+    table = (RECORDINGS.parent / "mountinfo.txt").read_text()
+    host = FakeHost(files={"/proc/self/mountinfo": table})
+    assert cells.mounted(host, "/srv/a b") == {"type": "tmpfs", "source": "name with blanks", "options": "rw,relatime"}
+    assert cells.mounted(host, "/srv/twice") == {"type": "tmpfs", "source": "second", "options": "ro,relatime"}
+    assert cells.mounted(host, "/srv/line\nend\\") == {"type": "tmpfs", "source": "c", "options": "rw,relatime"}
+    assert cells.mounted(host, "/srv/a") is None
+    assert cells.mounted(host, "/proc") == {"type": "proc", "source": "proc", "options": "rw,relatime"}
+
+
+def test_look_at_a_new_directory() -> None:
+    cells_read = look(directory(FakeHost.playing("new_directory", "/srv"), "/srv").steps())
+    assert [(cell.name, cell.now, cell.want) for cell in cells_read] == [
+        ("directory /srv/docs", None, "0:20001 2770"),
+        ("earmark of /srv/docs", None, "gateway=files share=docs ntacl=security.NTACL idmap=0"),
+    ]
+
+
+def test_a_directory_has_no_quota() -> None:
+    host: Host = FakeHost()
+    assert not directory(host, "/srv").has_quota
+    assert directory(host, "/srv").quota(10 << 30) == []
+
+
+def test_what_is_not_ours_is_not_overwritten() -> None:
+    cells.refuse_foreign("/srv/x", None, "ours")
+    cells.refuse_foreign("/srv/x", "ours", "ours")
+    with pytest.raises(Conflict) as caught:
+        cells.refuse_foreign("/srv/x", "theirs", "ours")
+    assert str(caught.value) == ("/srv/x holds something else: found theirs, expected ours\n  nothing was overwritten")
