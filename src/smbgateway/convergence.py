@@ -1,0 +1,123 @@
+"""Forward: bring gateways to their records, prove the shares, publish them."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .blueprint import Blueprint
+from .errors import GatewayError
+from .installation import Installation, Scope
+from .model import Gateway, Group, Resource, Share, User
+from .samba.proof import Candidate, Proof, Prover, candidate
+from .samba.registry import Registry
+from .step import Change, Ledger
+from .world import World
+
+Tell = Callable[[str, str, float], None]  # name of a thing, what became of it, seconds
+MANY = 10  # shares from which on one command reads the definitions of all
+
+
+def silent(name: str, outcome: str, seconds: float) -> None:
+    """Tell nobody."""
+
+
+@dataclass
+class Result:
+    """What an operation did: outcomes by resource, steps changed, proofs, warnings, what was kept on purpose."""
+
+    outcomes: list[dict[str, str]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    proofs: list[Proof] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+
+
+class Convergence:
+    """Moves the world to records, and away from them."""
+
+    def __init__(self, site: Installation) -> None:
+        self.site = site
+
+    def forward(self, former: World, wanted: Sequence[Resource], ledger: Ledger, tell: Tell) -> Result:
+        """Converge what the saved records `wanted` reach, and prove changed shares. Raises GatewayError."""
+        world = self.site.world()
+        passwords = {r.name: r.password.get_secret_value() for r in wanted if isinstance(r, User) and r.password}
+        result = Result()
+        for scope in self.site.scopes(wanted, world):
+            fresh = [share for share in scope.shares if outcome(share, former.get(share))["outcome"] != "unchanged"]
+            self._converge(scope, fresh, ledger, passwords, result, tell)
+        return result
+
+    def _converge(
+        self, scope: Scope, fresh: list[Share], ledger: Ledger, passwords: dict[str, str], result: Result, tell: Tell
+    ) -> None:
+        """Bring one gateway to its records: storage, Samba, proof, publication, proof of that."""
+        blueprint = self.site.blueprint(self.site.world())
+        for share in scope.shares:
+            ledger.converge(blueprint.storage(share))
+        ledger.converge(blueprint.guest(scope.gateway))
+        instance = blueprint.instance(scope.gateway)
+        candidates = self._candidates(blueprint, fresh, list(passwords))
+        started = time.monotonic()
+        warnings = Prover(instance).shadow(candidates)
+        shadowed = time.monotonic() - started
+        registry = Registry(instance)
+        if len(scope.shares) > 10:
+            registry.prefetch()
+        for share in scope.shares:
+            with contextlib.suppress(GatewayError):  # only what clients are told of the size; the monitor tries again
+                blueprint.publish_size(share)
+        ledger.converge([blueprint.published(registry, share) for share in scope.shares])
+        for one in candidates:
+            self._prove(Prover(instance), one, passwords, warnings, shadowed / len(candidates), result, tell)
+        result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+
+    @staticmethod
+    def _candidates(blueprint: Blueprint, shares: Iterable[Share], prefer: Sequence[str]) -> list[Candidate]:
+        world = blueprint.world
+        return [candidate(s, blueprint.parameters(s), world.users, world.groups, prefer) for s in shares]
+
+    @staticmethod
+    def _prove(
+        prover: Prover, one: Candidate, passwords: dict[str, str], warnings: dict[str, str], seconds: float,
+        result: Result, tell: Tell,
+    ) -> None:  # fmt: skip
+        started = time.monotonic()
+        text, warning = prover.real(one, passwords.get(one.user.name) if one.user else None)
+        seconds += time.monotonic() - started
+        proof = Proof(one.share.name, text, seconds, [w for w in {warning, warnings.get(one.share.name, "")} if w])
+        result.proofs.append(proof)
+        result.warnings += [f"share {proof.share}: {warning}" for warning in proof.warnings]
+        tell(f"share {proof.share}", f"proved: {proof.text}", proof.seconds)
+
+    def backward(self, former: World, removed: Sequence[Resource], ledger: Ledger, destroy: bool) -> Result:
+        """Remove what records stand for; data stays unless `destroy`, and so does its limit. Raises GatewayError."""
+        blueprint = self.site.blueprint(former)
+        result = Result()
+        for share in removed:
+            if isinstance(share, Share):
+                home = former.gateways[share.gateway]
+                published = blueprint.published(Registry(blueprint.instance(home)), share)
+                steps = [s for s in blueprint.storage(share) if s.name not in {q.name for q in blueprint.quota(share)}]
+                result.kept += ledger.remove([*steps, published], destroy)
+        for record in removed:
+            if isinstance(record, Gateway):
+                instance = blueprint.instance(record)
+                ledger.remove([*instance.steps(), instance.daemon()])
+        after = former.staged([], removed)
+        if any(isinstance(record, User | Group) for record in removed):
+            for gateway in filter(self.site.owns, after.gateways.values()):
+                ledger.converge(self.site.blueprint(after).guest(gateway))
+        return result
+
+
+def outcome(record: Resource, before: Resource | None) -> dict[str, Any]:
+    """What became of a resource, for a result."""
+    if before is None:
+        word = "created"
+    else:
+        word = "unchanged" if before.digest == record.digest and before.state == "ready" else "updated"
+    return {"kind": record.kind, "key": record.key, "outcome": word}

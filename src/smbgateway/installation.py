@@ -1,0 +1,77 @@
+"""One installation as one node sees it: records, paths, host, and which gateways are whose."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .blueprint import Blueprint
+from .host import Host
+from .model import Gateway, Group, Resource, Share, User
+from .paths import Paths
+from .store import Store
+from .world import World
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an operation converges: a gateway of this node and some of its shares."""
+
+    gateway: Gateway
+    shares: list[Share]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every operation works on."""
+
+    store: Store
+    paths: Paths
+    host: Host
+    node: str
+
+    def world(self) -> World:
+        """All records as they are now."""
+        return World.of(self.store)
+
+    def blueprint(self, world: World, roots: Sequence[str] = ()) -> Blueprint:
+        """Records to steps; `roots` are further directories below which sources may lie."""
+        return Blueprint(self.host, self.paths, self.store, world, roots)
+
+    def owns(self, gateway: Gateway) -> bool:
+        """Whether this node runs a gateway."""
+        return gateway.mode.node in ("", self.node)
+
+    def touched(self, records: Iterable[Resource], world: World) -> list[str]:
+        """The gateways that a change of records reaches: all, for users and groups."""
+        names: set[str] = set()
+        for record in records:
+            if isinstance(record, Gateway):
+                names.add(record.name)
+            elif isinstance(record, Share):
+                names.add(record.gateway)
+            else:
+                names |= set(world.gateways)
+        return sorted(names)
+
+    def scopes(self, records: Sequence[Resource], world: World) -> list[Scope]:
+        """The gateways of this node that a change reaches, each with the shares to converge."""
+        changed = {record.key for record in records if isinstance(record, Share)}
+        whole = {record.name for record in records if isinstance(record, Gateway)}
+        people = any(isinstance(record, User | Group) for record in records)
+        scopes = []
+        for name in self.touched(records, world):
+            gateway = world.gateways.get(name)
+            if gateway and self.owns(gateway):
+                shares = world.shares_of(name)
+                homes = people and any(share.purpose.kind == "homes" for share in shares)
+                chosen = [
+                    s for s in shares if s.key in changed or name in whole or (homes and s.purpose.kind == "homes")
+                ]
+                scopes.append(Scope(gateway, chosen))
+        return scopes
+
+    @staticmethod
+    def unc(gateway: Gateway, share: Share) -> str:
+        """Where Windows finds a share."""
+        address = gateway.mode.addresses[0] if gateway.mode.addresses else os.uname().nodename
+        return f"\\\\{address}\\{share.name}"

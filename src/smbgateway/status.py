@@ -1,0 +1,103 @@
+"""What is: the views that `list` and `status` show."""
+
+import functools
+import json
+from dataclasses import asdict
+from typing import Any
+
+from . import __version__
+from .engine import Engine
+from .errors import GatewayError
+from .model import Gateway, Share, show_source
+from .samba.instance import Instance
+from .world import World
+
+
+class Status:
+    """Views of one engine's installation."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.said: list[str] = []  # what the last start had to tell
+
+    def version(self) -> dict[str, str]:
+        """Versions of the product and of Samba (empty where it is not installed)."""
+        return {"version": __version__, "node": self.engine.site.node, "samba": self._samba()}
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019 - one engine, one Status
+    def _samba(self) -> str:
+        try:
+            return self.engine.site.host.run("smbd", "--version").strip().removeprefix("Version ")
+        except GatewayError:
+            return ""
+
+    def shares(self) -> list[dict[str, Any]]:
+        """All shares, from records alone: quick at any number."""
+        world = self.engine.site.world()
+        return [self._row(share, world) for share in world.shares.values()]
+
+    def _row(self, share: Share, world: World) -> dict[str, Any]:
+        gateway = world.gateways.get(share.gateway)
+        row: dict[str, Any] = {"key": share.key, "name": share.name, "gateway": share.gateway, "quota": share.quota}
+        row |= {"source": show_source(share.source), "purpose": share.purpose.kind, "state": share.state}
+        row |= {"mode": gateway.mode.kind if gateway else "", "port": gateway.mode.port if gateway else 0}
+        return row | {"address": self.engine.site.unc(gateway, share) if gateway else ""}
+
+    def overview(self) -> dict[str, Any]:
+        """All gateways of this node with their drift, and what is wrong with the store."""
+        world = self.engine.site.world()
+        gateways = [self._gateway(gateway, world) for gateway in world.gateways.values()]
+        broken = dict(getattr(self.engine.site.store, "broken", {}))
+        version = {"node": self.engine.site.node, "version": __version__}
+        return {**version, "gateways": gateways, "broken": broken, "said": self.said}
+
+    def gateway(self, name: str) -> dict[str, Any]:
+        """One gateway. Raises NotFound."""
+        world = self.engine.site.world()
+        gateway = world.find("gateway", name)
+        assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
+        return self._gateway(gateway, world)
+
+    def _gateway(self, gateway: Gateway, world: World) -> dict[str, Any]:
+        shares = world.shares_of(gateway.name)
+        body = {"name": gateway.name, "mode": gateway.mode.kind, "node": gateway.mode.node, "shares": len(shares)}
+        body |= {"address": ", ".join(gateway.mode.addresses) or "all", "port": gateway.mode.port}
+        if not self.engine.site.owns(gateway):
+            return body | {"running": None, "drift": []}
+        running = self.engine.site.blueprint(world).instance(gateway).pid() is not None
+        return body | {"running": running, "drift": [asdict(cell) for cell in self.engine.drift(gateway, shares)]}
+
+    def share(self, key: str) -> dict[str, Any]:
+        """One share: usage, sessions, drift, whether it is served. Raises NotFound."""
+        world = self.engine.site.world()
+        share = world.find("share", key)
+        assert isinstance(share, Share)  # noqa: S101 - find keeps kinds
+        gateway = world.gateways[share.gateway]
+        instance = self.engine.site.blueprint(world).instance(gateway)
+        drift = [asdict(cell) for cell in self.engine.drift(gateway, [share])]
+        body: dict[str, Any] = {"share": share.model_dump(mode="json"), "address": self.engine.site.unc(gateway, share)}
+        body |= {"port": gateway.mode.port, "drift": drift, "sessions": sessions(instance, share.name)}
+        return body | {"serving": instance.pid() is not None and not drift} | self._usage(share, world)
+
+    def _usage(self, share: Share, world: World) -> dict[str, Any]:
+        try:
+            usage = self.engine.site.blueprint(world).source(share).usage()
+        except GatewayError as error:
+            return {"usage": None, "usage_error": str(error)}
+        return {"usage": asdict(usage), "usage_error": ""}
+
+
+def sessions(instance: Instance, share: str) -> list[dict[str, str]]:
+    """Who has a share open (smbstatus(1))."""
+    if instance.pid() is None:
+        return []
+    try:
+        found = json.loads(instance.tool("smbstatus", "--json") or "{}")
+    except (GatewayError, ValueError):
+        return []
+    users = {identity: session["username"] for identity, session in found.get("sessions", {}).items()}
+    return [
+        {"user": users.get(tcon["session_id"], "?"), "machine": tcon["machine"], "since": tcon["connected_at"]}
+        for tcon in found.get("tcons", {}).values()
+        if tcon["service"].lower() == share.lower()
+    ]

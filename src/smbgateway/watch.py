@@ -1,0 +1,92 @@
+"""What the engine does unasked: adopt changed records, restart what died, tell clients the size of shares."""
+
+import contextlib
+import os
+import threading
+import time
+
+from .engine import Engine
+from .errors import GatewayError
+from .model import Gateway
+
+POLL = 2.0  # seconds; the store has no events across nodes
+SIZES = 15.0  # seconds between the sizes of shares whose file system shows another
+
+
+class Watch:
+    """A thread beside the API."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._ended = threading.Event()
+        self._stamp: tuple[int, ...] = ()
+        self._sized = 0.0
+
+    def run(self) -> None:
+        """Look every two seconds until `end`. A failure is told once a round and never ends the watch."""
+        while not self._ended.wait(POLL):
+            try:
+                self.look()
+            except (GatewayError, OSError) as error:
+                print(f"watch: {error}", flush=True)
+
+    def end(self) -> None:
+        """Stop the thread."""
+        self._ended.set()
+
+    def look(self) -> None:
+        """One round."""
+        if self._records_moved():
+            self._adopt()
+        self._revive()
+        if time.monotonic() - self._sized > SIZES:
+            self._sized = time.monotonic()
+            self._publish_sizes()
+
+    def _records_moved(self) -> bool:
+        """Whether any directory of the store changed: renames within it show in its mtime."""
+        config = self.engine.site.paths.config
+        stamp = []
+        for folder in ("gateways", "shares", "users", "groups"):
+            with contextlib.suppress(FileNotFoundError):
+                stamp.append(os.stat(f"{config}/{folder}").st_mtime_ns)
+        with contextlib.suppress(FileNotFoundError):
+            stamp += [entry.stat().st_mtime_ns for entry in os.scandir(f"{config}/shares")]
+        moved, self._stamp = tuple(stamp) != self._stamp, tuple(stamp)
+        return moved
+
+    def _adopt(self) -> None:
+        """Converge the gateways of ours whose records another node changed, or people's anywhere."""
+        now, known = self.engine.digests(), self.engine.converged
+        changed = {key for key in now.keys() | known.keys() if now.get(key) != known.get(key)}
+        gateways = self.engine.site.world().gateways
+        people = any(kind in ("user", "group") for kind, _ in changed)
+        names = set(gateways) if people else {key.partition("/")[0] for _, key in changed}
+        for name in sorted(names & set(gateways)):
+            if self._ours(gateways[name]):
+                self._tell(self.engine.bring_up(gateways[name]))
+        self.engine.converged = now
+
+    def _revive(self) -> None:
+        """Start again what died: a supervisor that was killed takes its smbd along."""
+        world = self.engine.site.world()
+        for gateway in filter(self._ours, world.gateways.values()):
+            if self.engine.site.blueprint(world).instance(gateway).pid() is None:
+                self._tell(self.engine.bring_up(gateway))
+
+    def _ours(self, gateway: Gateway) -> bool:
+        return gateway.state == "ready" and self.engine.site.owns(gateway)
+
+    @staticmethod
+    def _tell(said: list[str]) -> None:
+        for line in said:
+            print(f"watch: {line}", flush=True)
+
+    def _publish_sizes(self) -> None:
+        world = self.engine.site.world()
+        blueprint = self.engine.site.blueprint(world)
+        for share in world.shares.values():
+            gateway = world.gateways.get(share.gateway)
+            if gateway and self._ours(gateway):
+                with contextlib.suppress(GatewayError):  # status tells of a source that cannot be read
+                    blueprint.publish_size(share)
