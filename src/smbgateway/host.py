@@ -55,7 +55,7 @@ class Node:
                 env=ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
             )
         except FileNotFoundError:
@@ -63,8 +63,7 @@ class Node:
         try:
             output, errors = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.communicate()
+            _kill(process)
             raise CommandFailed(argv, -1, f"no answer within {timeout:g} s") from None
         if process.returncode:
             raise CommandFailed(argv, process.returncode, errors.strip() or output)
@@ -73,7 +72,7 @@ class Node:
     def read(self, path: str) -> str | None:
         """Return the text of a file; None if there is none."""
         try:
-            return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+            return Path(path).read_bytes().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -90,6 +89,18 @@ class Node:
         except BaseException:
             os.unlink(new)
             raise
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a command with its session, and do not wait for what survives: who left it, or hangs in a dead mount."""
+    os.killpg(process.pid, 9)
+    try:
+        process.communicate(timeout=1)
+    except subprocess.TimeoutExpired:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        process.poll()
 
 
 def set_mode(path: str, mode: int) -> None:
