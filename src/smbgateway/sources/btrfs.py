@@ -105,11 +105,11 @@ class Btrfs:
         present = self._kind()
         if value is None:
             self._remove_empty(present)
-            return
-        cells.refuse_foreign(self.volume, present, "subvolume")
-        if self.place.adopted:
-            raise cells.gone(self.volume)
-        self.host.run("btrfs", "subvolume", "create", self.volume)
+        elif value != present:
+            cells.refuse_foreign(self.volume, present, "subvolume")
+            if self.place.adopted:
+                raise cells.gone(self.volume)
+            self.host.run("btrfs", "subvolume", "create", self.volume)
 
     def _remove_empty(self, present: str | None) -> None:
         if present is None:

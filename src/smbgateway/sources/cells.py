@@ -29,15 +29,20 @@ def data_directory(host: Host, path: str, group: int) -> Step:
     """A directory of users' data: root and the gateway's group own it, and new files belong to that group."""
 
     def read() -> str | None:
-        return stat(host, path, "%u:%g %a")
+        found = stat(host, path, "%F %u:%g %a")
+        return None if found is None else found.removeprefix("directory ")
 
     def write(value: str | None) -> None:
         if value is None:
             remove_empty(host, path)
             return
-        owner, mode = value.split()
-        if read() is None:
+        if value == read():
+            return
+        kind = stat(host, path, "%F")
+        if kind is None:
             host.run("mkdir", "--", path)
+        refuse_foreign(path, kind, "directory")
+        owner, mode = value.split()
         host.run("chown", "--no-dereference", owner, "--", path)
         host.run("chmod", mode.zfill(5), "--", path)  # with fewer digits a directory keeps its set-group-ID bit
 

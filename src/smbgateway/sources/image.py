@@ -93,10 +93,10 @@ class Image:
         if content != "xfs" and not (content is None and mark == self.place.earmark):
             message = f"{self.file} exists and is no XFS image: it holds {content or 'nothing'}"
             return [Fault("source.path", message, "choose another name; nothing is overwritten")]
+        if faults := cells.owner_faults(mark, self.place, "source.path"):
+            return faults
         users = [] if self._mounted() == self.file else self._loops()
-        if users:
-            return [Fault("source.path", f"{self.file} is in use as {users[0]}", "unmount it first")]
-        return cells.owner_faults(mark, self.place, "source.path")
+        return [Fault("source.path", f"{self.file} is in use as {user}", "unmount it first") for user in users[:1]]
 
     def _request_faults(self) -> list[Fault]:
         wanted = self.place.quota
@@ -145,10 +145,10 @@ class Image:
     def _write_image(self, value: str | None) -> None:
         if value is None:
             self._remove_empty()
-        elif self.place.adopted:
-            raise cells.gone(self.file)
-        else:
-            cells.refuse_foreign(self.file, self._content(), "xfs")
+        elif value != (present := self._content()):
+            cells.refuse_foreign(self.file, present, "xfs")
+            if self.place.adopted:
+                raise cells.gone(self.file)
             self.host.run("install", "-m", "0600", "-T", "--", "/dev/null", self.file)
             self._resize(file_size(max(self.place.quota or 0, MINIMUM)))
             # No -f: mkfs itself refuses a file with a signature. Without rmapbt the overhead is the one measured.

@@ -110,10 +110,13 @@ class Zfs:
     def _write_dataset(self, value: str | None) -> None:
         if value is None:
             self._remove_empty()
-            return
-        cells.refuse_foreign(self.dataset, self._kind(), "filesystem")
-        if self.place.adopted:
-            raise cells.gone(self.dataset)
+        elif value != (present := self._kind()):
+            cells.refuse_foreign(self.dataset, present, "filesystem")
+            if self.place.adopted:
+                raise cells.gone(self.dataset)
+            self._create()
+
+    def _create(self) -> None:
         options = [word for option in self._options() for word in ("-o", option)]
         try:
             self.host.run("zfs", "create", *options, self.dataset)

@@ -1,0 +1,134 @@
+"""Disposable file systems for tests and benches: private mounts, a btrfs on a loop device, a pool of zfs-fuse.
+
+Everything is mounted in a mount namespace of this process, so nothing is left behind, however the process ends.
+"""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CLONE_NEWNS = 0x20000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def run(*argv: str | Path) -> str:
+    """Run a command; its output, or RuntimeError with what it said."""
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(str(word) for word in argv)}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def until(met: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Poll a condition; TimeoutError names what did not come about."""
+    deadline = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.05)
+
+
+def enter_private_namespace() -> None:
+    """Give this process (and its children) mounts of its own: nothing gets out, and all ends with the last of them."""
+    if _LIBC.unshare(CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare of the mount namespace: are you root?")
+    run("mount", "--make-rprivate", "/")
+
+
+@contextmanager
+def mount_area() -> Iterator[Path]:
+    """A directory whose mounts are seen in the namespaces made from ours (propagation: shared). Needs a private one."""
+    area = Path(tempfile.mkdtemp(prefix="smbgw-real-")).resolve()
+    run("mount", "--bind", area, area)
+    run("mount", "--make-shared", area)
+    try:
+        yield area
+    finally:
+        unmount_below(area)
+        shutil.rmtree(area)
+
+
+def mounts_below(directory: Path) -> list[str]:
+    """Mount points at and below a directory, in the order they were mounted."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = [line.split(" ")[4].replace("\\040", " ") for line in lines]
+    return [point for point in points if Path(point).is_relative_to(directory)]
+
+
+def unmount_below(directory: Path) -> None:
+    """Unmount all, last first; what is still in use goes when its user does."""
+    for point in reversed(mounts_below(directory)):
+        run("umount", "--lazy", point)
+
+
+@dataclass
+class Btrfs:
+    """A btrfs on a loop device."""
+
+    path: Path
+    image: Path
+
+    def mount(self) -> None:
+        run("mount", "-o", "loop", self.image, self.path)
+
+    def unmount(self) -> None:
+        run("umount", self.path)
+
+
+@contextmanager
+def btrfs(area: Path, name: str = "btrfs", size: str = "1G") -> Iterator[Btrfs]:
+    """A btrfs of its own, mounted on AREA/NAME."""
+    made = Btrfs(area / name, area / f".{name}.img")
+    made.path.mkdir(mode=0o755)
+    run("truncate", f"--size={size}", made.image)
+    run("mkfs.btrfs", "-q", made.image)
+    made.mount()
+    try:
+        yield made
+    finally:
+        unmount_below(made.path)
+        made.image.unlink()
+        made.path.rmdir()
+
+
+@contextmanager
+def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
+    """A pool of a zfs-fuse of its own, mounted on AREA/NAME. Its commands work in this mount namespace only."""
+    state = area / ".zfs"
+    for place in ("/run/zfs", "/etc/zfs"):
+        (state / place.lstrip("/")).mkdir(parents=True)
+        os.makedirs(place, exist_ok=True)
+        run("mount", "--bind", state / place.lstrip("/"), place)
+    daemon = _start_zfs(state)
+    try:
+        until(lambda: _zfs_answers(daemon), "zfs-fuse answers")
+        run("truncate", f"--size={size}", state / "disk")
+        # zfs-fuse has extended attributes with the daemon's flag -x and this property, both.
+        run("zpool", "create", "-O", "xattr=on", "-m", area / name, name, state / "disk")
+        yield name
+    finally:
+        unmount_below(area / name)  # the pool goes with its daemon and its disk: destroying it may find it busy
+        daemon.kill()
+        daemon.wait()
+        for place in ("/run/zfs", "/etc/zfs"):
+            run("umount", "--lazy", place)
+
+
+def _start_zfs(state: Path) -> subprocess.Popen[bytes]:
+    command = ["setpriv", "--pdeathsig", "KILL", "zfs-fuse"]  # never outlives us
+    command += ["--no-daemon", "--no-kstat-mount", "-x", "-p", str(state / "pid"), "-m", "64", "-a", "1", "-e", "1"]
+    with (state / "log").open("wb") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+def _zfs_answers(daemon: subprocess.Popen[bytes]) -> bool:
+    if daemon.poll() is not None:
+        raise RuntimeError(f"zfs-fuse ended with {daemon.returncode}")
+    return subprocess.run(["zpool", "list"], capture_output=True).returncode == 0

@@ -1,0 +1,32 @@
+"""The real ring: real tools and file systems, in a mount namespace of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import mounts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def area() -> Iterator[Path]:
+    """The directory in which all of the ring's files and mounts lie."""
+    assert os.geteuid() == 0, "the real ring needs root"
+    mounts.enter_private_namespace()
+    with mounts.mount_area() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def btrfs(area: Path) -> Iterator[mounts.Btrfs]:
+    """A btrfs, 1 GiB, without quota accounting at first."""
+    with mounts.btrfs(area) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def tank(area: Path) -> Iterator[str]:
+    """A ZFS pool, 1 GiB."""
+    with mounts.zfs_pool(area) as made:
+        yield made
