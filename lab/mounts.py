@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLONE_NEWNS = 0x20000
+ZFS_STATE = ("/run/zfs", "/run/lock/zfs", "/var/lib/zfs", "/etc/zfs")  # socket, lock, known pools, settings
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -102,7 +103,7 @@ def btrfs(area: Path, name: str = "btrfs", size: str = "1G") -> Iterator[Btrfs]:
 def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
     """A pool of a zfs-fuse of its own, mounted on AREA/NAME. Its commands work in this mount namespace only."""
     state = area / ".zfs"
-    for place in ("/run/zfs", "/etc/zfs"):
+    for place in ZFS_STATE:
         (state / place.lstrip("/")).mkdir(parents=True)
         os.makedirs(place, exist_ok=True)
         run("mount", "--bind", state / place.lstrip("/"), place)
@@ -117,7 +118,7 @@ def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
         unmount_below(area / name)  # the pool goes with its daemon and its disk: destroying it may find it busy
         daemon.kill()
         daemon.wait()
-        for place in ("/run/zfs", "/etc/zfs"):
+        for place in ZFS_STATE:
             run("umount", "--lazy", place)
 
 
