@@ -11,7 +11,7 @@ from .errors import GatewayError
 from .host import Host
 from .installation import Installation
 from .intake import Intake, Options
-from .model import KINDS, Gateway, Resource, Share, User, parse
+from .model import KINDS, Gateway, Resource, Share, User
 from .paths import Paths
 from .recovery import Recovery
 from .samba.accounts import nt_hash
@@ -37,7 +37,7 @@ class Engine:
     def plan(self, items: Iterable[object], options: Options = PLAIN) -> list[Cell]:
         """What `apply` would change, cell by cell; touches nothing. Raises Invalid."""
         former = self.site.world()
-        records = self.intake.checked(parse(items), former, options)
+        records = self.intake.allocated(self.intake.checked(items, former, options), former)
         staged = former.staged(records)
         blueprint = self.site.blueprint(staged, options.allow_paths)
         cells: list[Cell] = []
@@ -52,11 +52,10 @@ class Engine:
 
     def apply(self, items: Iterable[object], options: Options = PLAIN, tell: Tell = silent) -> Result:
         """Make the world as the resources say. All or nothing. Raises Invalid, Conflict, Failed, NotProved."""
-        records = parse(items)
-        self.intake.checked(records, self.site.world(), options)
+        records = self.intake.checked(items, self.site.world(), options)
         tell("request", "checked", 0)
         with self._locked(self.site.touched(records, self.site.world())):
-            former, wanted, journal = self._save(records, options)
+            former, wanted, journal = self._save(records)
             ledger = self._ledger(journal, tell)
             try:
                 result = self.convergence.forward(former, wanted, ledger, tell)
@@ -69,11 +68,11 @@ class Engine:
         result.changes = ledger.changes
         return result
 
-    def _save(self, records: list[Resource], options: Options) -> tuple[World, list[Resource], journals.Journal]:
+    def _save(self, records: list[Resource]) -> tuple[World, list[Resource], journals.Journal]:
         """Allocate and keep the records, under the lock of the store; secrets first."""
         with self.site.store.lock():
             former = self.site.world()
-            wanted = [r.sealed("creating") for r in self.intake.checked_again(records, former, options)]
+            wanted = [r.sealed("creating") for r in self.intake.checked_again(records, former)]
             before = [b for record in wanted if (b := former.get(record)) is not None]
             journal = journals.Journal(self.site.paths.journal, before, wanted)
             try:

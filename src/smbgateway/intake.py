@@ -1,16 +1,15 @@
 """Requests before anything is touched: allocation, and every fault at once."""
 
-import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from .allocate import allocate
 from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, Resource, Share, User
+from .model import Gateway, Group, Resource, Share, User, examine
 from .world import World
 
 
@@ -29,27 +28,45 @@ class Intake:
     def __init__(self, site: Installation) -> None:
         self.site = site
 
-    def checked(self, records: list[Resource], former: World, options: Options) -> list[Resource]:
-        """Every fault at once: of the request, between resources, of the world. Raises Invalid, Conflict."""
-        faults = doubled(records)
+    def checked(self, items: Iterable[object], former: World, options: Options) -> list[Resource]:
+        """The resources of a request, after every check: of each, between them, of the world outside.
+
+        Raises Invalid with every fault at once, Conflict where a record was changed meanwhile.
+        """
+        items = list(items)
+        records, faults = examine(items)
+        faults += doubled(records)
         for record in records:
             self._check_digest(record, former)
-        complete = [self._adopt(record, former, options) for record in self._allocate(records, former)]
+        records, seen = self._looked(records, former, options)
+        complete = self.allocated(records, former)
         staged = former.staged(complete)
-        faults += check(staged, former, complete)
-        faults += self._look(complete, staged, former, options)
+        more = [*check(staged, former, complete), *seen, *self._look_gateways(complete, staged, former, options)]
+        faults += _worth_telling(more, faults, items, records)
         if faults:
             raise Invalid.of(list(dict.fromkeys(faults)))
-        return complete
+        return records
 
-    def checked_again(self, records: list[Resource], former: World, options: Options) -> list[Resource]:
-        """Others may have been faster: the pure checks again, on what is true under the lock."""
+    def checked_again(self, records: list[Resource], former: World) -> list[Resource]:
+        """Others may have been faster: the checks between records again, on what is true under the lock.
+
+        Returns the records complete with what was allocated. Raises Invalid, Conflict.
+        """
         for record in records:
             self._check_digest(record, former)
-        wanted = [self._adopt(record, former, options) for record in self._allocate(records, former)]
+        wanted = self.allocated(records, former)
         if faults := check(former.staged(wanted), former, wanted):
             raise Invalid.of(faults)
         return wanted
+
+    def allocated(self, records: Sequence[Resource], former: World) -> list[Resource]:
+        """The records, complete with what is chosen for them."""
+        taken: set[int] = set()
+        if any(isinstance(record, User | Group) for record in records):
+            for database in ("passwd", "group"):
+                lines = self.site.host.run("getent", database).splitlines()
+                taken |= {int(line.split(":")[2]) for line in lines}
+        return allocate(records, former, self.site.node, taken, int(time.time()))
 
     def check_removal(self, removed: Sequence[Resource], world: World, options: Options) -> None:
         """What stands against a removal. Raises Invalid, HoldsData, Conflict."""
@@ -78,52 +95,69 @@ class Intake:
                 hint="look at it again (show), then repeat the change",
             )
 
-    def _allocate(self, records: Sequence[Resource], former: World) -> list[Resource]:
-        taken: set[int] = set()
-        if any(isinstance(record, User | Group) for record in records):
-            for database in ("passwd", "group"):
-                lines = self.site.host.run("getent", database).splitlines()
-                taken |= {int(line.split(":")[2]) for line in lines}
-        return allocate(records, former, self.site.node, taken, int(time.time()))
-
-    def _adopt(self, record: Resource, former: World, options: Options) -> Resource:
-        """A new share over a source that exists is marked: we never destroy it."""
-        if not isinstance(record, Share) or former.get(record) is not None:
-            return record
-        with contextlib.suppress(GatewayError):  # told by _look
-            exists = self.site.blueprint(former, options.allow_paths).source(record).look()[1]
-            return record.model_copy(update={"adopted": exists})
-        return record
-
-    def _look(self, records: Sequence[Resource], staged: World, former: World, options: Options) -> list[Fault]:
-        """What stands against the records in the world outside."""
+    def _looked(self, records: list[Resource], former: World, options: Options) -> tuple[list[Resource], list[Fault]]:
+        """Look at the source of every share, once. A new share over one that exists is marked: never destroy it."""
+        blueprint = self.site.blueprint(former.staged(records), options.allow_paths)
+        looked: list[Resource] = []
         faults: list[Fault] = []
-        blueprint = self.site.blueprint(staged, options.allow_paths)
         for record in records:
-            found: list[Fault] = []
+            if isinstance(record, Share):
+                found, exists = self._look_share(record, blueprint, options)
+                faults += _placed(record, found)
+                if former.get(record) is None:
+                    record = record.model_copy(update={"adopted": exists})
+            looked.append(record)
+        return looked, faults
+
+    def _look_share(self, share: Share, blueprint: Blueprint, options: Options) -> tuple[list[Fault], bool]:
+        gateway = blueprint.world.gateways.get(share.gateway)
+        if gateway and not self.site.owns(gateway):
+            told = f"it is node {gateway.mode.node}'s, this is {self.site.node}"
+            return [Fault("gateway", told, "ask the engine of that node")], False
+        source = blueprint.source(share)
+        try:
+            faults, exists = source.look()
+        except GatewayError as error:
+            return [Fault("source", str(error), error.hint)], False
+        if share.quota and not source.has_quota:
+            hint = "use an image, btrfs or zfs source, which have one"
+            faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
+        return [fault for fault in faults if not (options.force and fault.waivable)], exists
+
+    def _look_gateways(
+        self, records: Sequence[Resource], staged: World, former: World, options: Options
+    ) -> list[Fault]:
+        """What stands against gateways in the world outside."""
+        blueprint = self.site.blueprint(staged, options.allow_paths)
+        faults: list[Fault] = []
+        for record in records:
             if isinstance(record, Gateway):
-                found = self._look_gateway(record, blueprint, former)
-            elif isinstance(record, Share) and record.gateway in staged.gateways:
-                found = self._look_share(record, blueprint, options)
-            faults += [Fault(f"{record.kind}.{record.name}.{f.field}", f.message, f.hint) for f in found]
+                faults += _placed(record, self._look_gateway(record, blueprint, former))
         return faults
 
     def _look_gateway(self, gateway: Gateway, blueprint: Blueprint, former: World) -> list[Fault]:
         if not self.site.owns(gateway):
-            hint = "ask the engine of that node"
-            return [Fault("mode.node", f"the gateway is node {gateway.mode.node}'s, this is {self.site.node}", hint)]
+            told = f"the gateway is node {gateway.mode.node}'s, this is {self.site.node}"
+            return [Fault("mode.node", told, "ask the engine of that node")]
         return blueprint.mode(gateway).look(former.gateways.get(gateway.name))
 
-    def _look_share(self, share: Share, blueprint: Blueprint, options: Options) -> list[Fault]:
-        if not self.site.owns(blueprint.world.gateways[share.gateway]):
-            node = blueprint.world.gateways[share.gateway].mode.node
-            return [Fault("gateway", f"it is node {node}'s, this is {self.site.node}", "ask the engine of that node")]
-        source = blueprint.source(share)
-        try:
-            faults = source.look()[0]
-        except GatewayError as error:
-            return [Fault("source", str(error), error.hint)]
-        if share.quota and not source.has_quota:
-            hint = "use an image, btrfs or zfs source, which have one"
-            faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
-        return [fault for fault in faults if not (options.force and fault.waivable)]
+
+def _placed(record: Resource, faults: Iterable[Fault]) -> list[Fault]:
+    """Faults with their field seen from the request."""
+    return [replace(fault, field=f"{record.kind}.{record.name}.{fault.field}") for fault in faults]
+
+
+def _worth_telling(
+    more: Iterable[Fault], known: Sequence[Fault], items: Sequence[object], records: Sequence[Resource]
+) -> list[Fault]:
+    """Not what only follows from a fault that is told already: same field, or a resource that is itself faulty."""
+    fields = {fault.field for fault in known}
+    told: list[Fault] = []
+    good = {(record.kind, record.name) for record in records}
+    named = {(item.get("kind"), item.get("name")) for item in items if isinstance(item, Mapping)}
+    missing = {f"there is no {kind} {name}" for kind, name in named - good}
+    for fault in more:
+        if fault.field not in fields and not any(fault.message.startswith(text) for text in missing):
+            told.append(fault)
+            fields.add(fault.field)
+    return told

@@ -120,12 +120,14 @@ class Jobs:
     def stream(job: Job, beyond: int) -> Iterator[str]:
         """Server-sent events (WHATWG HTML, section 9.2) after event number `beyond`, to the end of the job."""
         while True:
-            for event in job.wait(beyond, 15):
+            news = job.wait(beyond, 15)
+            if not news:
+                yield ": still here\n\n"  # so that a listener who left is noticed
+            for event in news:
                 beyond += 1
                 yield f"id: {beyond}\nevent: {event.kind}\ndata: {json.dumps(event.body)}\n\n"
                 if event.kind != "progress":
                     return
-            yield ": still here\n\n"
 
 
 def show_result(result: Result) -> dict[str, Any]:

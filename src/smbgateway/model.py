@@ -371,6 +371,14 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyResource)
 
 def parse(items: Iterable[object]) -> list[Resource]:
     """Validate resources. Raises Invalid with every fault of every item, each with its field."""
+    resources, faults = examine(items)
+    if faults:
+        raise Invalid.of(faults)
+    return resources
+
+
+def examine(items: Iterable[object]) -> tuple[list[Resource], list[Fault]]:
+    """Validate resources; also returns what is left of a faulty one without its faulty fields, for further checks."""
     resources: list[Resource] = []
     faults: list[Fault] = []
     for position, item in enumerate(items):
@@ -378,9 +386,18 @@ def parse(items: Iterable[object]) -> list[Resource]:
             resources.append(_ADAPTER.validate_python(item))
         except ValidationError as error:
             faults += [_fault(_label(item, position), detail) for detail in error.errors()]
-    if faults:
-        raise Invalid.of(faults)
-    return resources
+            resources += _rest(item, error)
+    return resources, faults
+
+
+def _rest(item: object, error: ValidationError) -> list[Resource]:
+    faulty = {str(detail["loc"][1]) for detail in error.errors() if len(detail["loc"]) > 1}
+    if not isinstance(item, Mapping) or not faulty:
+        return []
+    try:
+        return [_ADAPTER.validate_python({name: value for name, value in item.items() if name not in faulty})]
+    except ValidationError:
+        return []
 
 
 def _label(item: object, position: int) -> str:
