@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smbgateway import model
+from smbgateway import fields, model, sizes
 from smbgateway.errors import Invalid
 
 SHARE: dict[str, Any] = {
@@ -132,7 +132,7 @@ def test_bad_sizes(size: object, text: str) -> None:
     ],
 )
 def test_good_sizes(text: str, size: int) -> None:
-    assert model.parse_size(text) == size
+    assert sizes.parse_size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -140,29 +140,29 @@ def test_good_sizes(text: str, size: int) -> None:
     [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (2**20 - 1, "1.0 MiB"), (10 << 30, "10 GiB")],
 )
 def test_sizes_as_shown(size: int, text: str) -> None:
-    assert model.show_size(size) == text
+    assert sizes.show_size(size) == text
 
 
 @given(st.integers(1, 2**63 - 1))
 def test_a_number_of_bytes_is_kept_exactly(size: int) -> None:
-    assert model.parse_size(size) == model.parse_size(str(size)) == size
+    assert sizes.parse_size(size) == sizes.parse_size(str(size)) == size
 
 
 @given(st.integers(1, 2**62))
 def test_a_shown_size_reads_back_near_enough(size: int) -> None:
-    assert abs(model.parse_size(model.show_size(size)) - size) <= size / 20
+    assert abs(sizes.parse_size(sizes.show_size(size)) - size) <= size / 20
 
 
-@given(st.integers(1, 999), st.sampled_from(model.UNITS), st.sampled_from(["", "B", "iB", "ib"]), st.booleans())
+@given(st.integers(1, 999), st.sampled_from(sizes.UNITS), st.sampled_from(["", "B", "iB", "ib"]), st.booleans())
 def test_a_whole_number_of_units_is_shown_as_it_was_written(count: int, unit: str, end: str, blank: bool) -> None:
     written = f"{count}{' ' if blank else ''}{unit}{end}"
-    assert model.show_size(model.parse_size(written)) == f"{count} {unit}iB"
+    assert sizes.show_size(sizes.parse_size(written)) == f"{count} {unit}iB"
 
 
 @given(st.text() | st.integers() | st.floats() | st.none() | st.lists(st.integers()))
 def test_any_size_is_taken_or_refused_with_words(value: object) -> None:
     try:
-        size, words = model.parse_size(value), ""
+        size, words = sizes.parse_size(value), ""
     except ValueError as error:
         size, words = 0, str(error)
     assert "size" in words or 0 < size < 2**63
@@ -373,7 +373,7 @@ def test_a_share_name_that_is_accepted_cannot_be_misread(name: str) -> None:
     assert name.isascii()
     assert name.isprintable()
     assert not MISREAD & set(name)
-    assert name.lower() not in model.RESERVED_SHARES
+    assert name.lower() not in fields.RESERVED_SHARES
     assert not name.startswith((".", "-"))
 
 
@@ -385,7 +385,7 @@ def test_an_account_name_that_is_accepted_cannot_be_misread(name: str) -> None:
         return
     assert not (MISREAD | set(" $")) & set(name)
     assert "@" not in name[1:]
-    assert name.lstrip("@") not in model.RESERVED_ACCOUNTS
+    assert name.lstrip("@") not in fields.RESERVED_ACCOUNTS
     one(GROUP if name.startswith("@") else USER, name=name.removeprefix("@")[:32])
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import NotProved
-from ..model import Group, Rights, Share, User
+from ..fields import Rights
+from ..model import Group, Share, User
 from .accounts import nt_hash, random_password
 from .config import Parameters, directories, global_section, render
 from .instance import Instance

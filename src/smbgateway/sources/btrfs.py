@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData
 from ..host import Host
-from ..model import BtrfsSource, show_size
+from ..model import BtrfsSource
+from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
 

@@ -6,7 +6,8 @@ from bisect import bisect_right
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
 from ..host import Host
-from ..model import ImageSource, show_size
+from ..model import ImageSource
+from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
 

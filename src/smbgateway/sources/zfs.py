@@ -4,7 +4,8 @@ import time
 
 from ..errors import CommandFailed, Fault, HoldsData
 from ..host import Host
-from ..model import ZfsSource, show_size
+from ..model import ZfsSource
+from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
 

@@ -1,0 +1,139 @@
+"""Kinds of fields: what a name, a path, a text may be. Each says in words what is wrong with a value."""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from .sizes import parse_size
+
+# Names Samba or Windows give a meaning of their own (smb.conf(5) SPECIAL SECTIONS; MS-SRVS administrative shares).
+RESERVED_SHARES = {"global", "homes", "printers", "print$", "ipc$", "admin$", "fax$", "netlogon", "sysvol"}
+RESERVED_ACCOUNTS = {"root", "nobody", "nogroup", "guest", "administrator", "smbgw", "smbgw-guest"}
+
+
+def _is_control(letter: str) -> bool:
+    """Whether a letter steers instead of being seen: controls, invisible ones, and what Unicode calls a line end."""
+    category = unicodedata.category(letter)
+    return category[0] == "C" or category in ("Zl", "Zp")
+
+
+def _plain(value: str, what: str) -> None:
+    for letter in value:
+        name = unicodedata.name(letter, f"character {ord(letter):#x}")
+        if _is_control(letter):
+            raise ValueError(f"{what} has a control character ({name})")
+        if not letter.isascii():
+            raise ValueError(f'{what} has "{letter}" ({name}): only ASCII, so that no two names look alike')
+
+
+def _named(what: str, pattern: str, rule: str, longest: int, reserved: Iterable[str]) -> AfterValidator:
+    """A validator of names: says what is wrong in words."""
+    taken = frozenset(reserved)
+
+    def check(value: str) -> str:
+        if not value:
+            raise ValueError(f"{what} is empty")
+        if len(value) > longest:
+            raise ValueError(f"{what} has {len(value)} characters: at most {longest}")
+        _plain(value, what)
+        if value.lower().removeprefix("@") in taken:
+            raise ValueError(f'"{value}" is a reserved name')
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f'"{value}" is not a {what}: {rule}')
+        return value
+
+    return AfterValidator(check)
+
+
+GatewayName = Annotated[
+    str,
+    _named("gateway name", r"[a-z][a-z0-9-]*[a-z0-9]|[a-z]", "small letters, digits and -, first a letter", 40, ()),
+]
+ShareName = Annotated[
+    str,
+    _named(
+        "share name",
+        r"[A-Za-z0-9_]([A-Za-z0-9 ._-]*[A-Za-z0-9_-])?\$?",
+        "letters, digits, blanks and . _ -, first a letter or digit",
+        80,  # MS-SMB2 / MS-SRVS: a share name is at most 80 characters
+        RESERVED_SHARES,
+    ),
+]
+_ACCOUNT = r"[a-z_][a-z0-9_.-]*"
+_ACCOUNT_RULE = "small letters, digits and . _ -, first a letter"
+AccountName = Annotated[str, _named("name", _ACCOUNT, _ACCOUNT_RULE, 32, RESERVED_ACCOUNTS)]
+Principal = Annotated[
+    str, _named("user or @group", "@?" + _ACCOUNT, _ACCOUNT_RULE + "; @ before a group", 33, RESERVED_ACCOUNTS)
+]
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f'"{value}" is not an absolute path')
+    for letter in value:
+        if _is_control(letter):
+            raise ValueError(f"the path has a control character ({ord(letter):#x})")
+    if "%" in value:
+        raise ValueError('the path has "%" in it, which Samba would expand')
+    if value.endswith((" ", "\\", '"')):
+        raise ValueError('the path ends in a blank, \\ or ", which Samba would drop')
+    if ".." in value.split("/"):
+        raise ValueError('the path has ".." in it')
+    if len(value.encode()) > 1000:
+        raise ValueError("the path is longer than 1000 bytes")
+    return "/" + "/".join(part for part in value.split("/") if part not in ("", "."))
+
+
+def _dataset(value: str) -> str:
+    # zfs(8): letters, digits and - _ . : per component; @ and # belong to snapshots and bookmarks.
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)+", value) or len(value) > 200:
+        raise ValueError(f'"{value}" is not a dataset below a pool: write POOL/NAME, such as tank/docs')
+    if any(part in (".", "..") for part in value.split("/")):
+        raise ValueError(f'"{value}" has "." or ".." as a component')
+    return value
+
+
+def _address(value: str) -> str:
+    if "%" in value:
+        raise ValueError("an address has no zone (%): write the address alone")
+    return str(ipaddress.ip_address(value))
+
+
+def _text(value: str) -> str:
+    if any(_is_control(letter) for letter in value):
+        raise ValueError("control characters and line ends are not allowed")
+    if value != value.strip() or value.endswith("\\"):
+        raise ValueError("no blanks at either end and no \\ at the end")
+    if "%" in value:
+        raise ValueError('"%" is not allowed: Samba would expand it')
+    return value
+
+
+def _full_name(value: str) -> str:
+    if ":" in value or "," in value:
+        raise ValueError("a colon or comma is not allowed: both separate fields in passwd(5)")
+    return value
+
+
+def password_rule(value: SecretStr) -> SecretStr:
+    """8 to 127 characters, none of them control characters. Raises ValueError."""
+    secret = value.get_secret_value()
+    if not 8 <= len(secret) <= 127:
+        raise ValueError("a password has 8 to 127 characters")
+    if any(_is_control(letter) for letter in secret):
+        raise ValueError("a password has no control characters")
+    return value
+
+
+Path = Annotated[str, AfterValidator(_path)]
+Dataset = Annotated[str, AfterValidator(_dataset)]
+Address = Annotated[str, AfterValidator(_address)]
+Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
+FullName = Annotated[Text, AfterValidator(_full_name)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Rights = Literal["read", "write"]
+State = Literal["creating", "ready", "failed"]
