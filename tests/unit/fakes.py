@@ -33,8 +33,9 @@ class Call:
 
 
 def load(scene: str) -> list[Call]:
-    """The calls of a recorded scene."""
-    calls = json.loads((RECORDINGS / f"{scene}.json").read_text())
+    """The calls of a recorded scene; none of a new one."""
+    file = RECORDINGS / f"{scene}.json"
+    calls = json.loads(file.read_text()) if file.exists() else []
     return [Call(tuple(call.pop("argv")), **call) for call in calls]
 
 
@@ -68,7 +69,7 @@ class FakeHost(Host):
     def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
         self.done.append(argv)
         answers = self.answers[argv, stdin]
-        assert answers, f"not recorded: {' '.join(argv)}"
+        assert answers, f"not recorded: {' '.join(argv)} (RECORD=1 ./test real -k recording)"
         call = answers.popleft() if len(answers) > 1 else answers[0]
         if call.code:
             raise CommandFailed(argv, call.code, call.output)
