@@ -189,8 +189,12 @@ DIRECTORIES = {
     "accounts": "755",
     "client": "700",
 }
-# The node's own accounts first, so that root and nobody are what they are; then ours.
-NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
+# Our accounts first: a node has users and groups of its own, such as Debian's group `staff`, and ours of that name would
+# be taken for them (measured: access denied, files owned by the other). Of root and nobody there are none of ours.
+# Without the third line a user would also get the groups that the node gives to its own user of that name.
+NSSWITCH = (
+    "passwd: extrausers files\ngroup: extrausers files\ninitgroups: extrausers\nshadow: files\nhosts: files dns\n"
+)
 
 # Tells a client the size of a share (smb.conf(5), dfree command): `dfree FILE PATH`, run as the connected user.
 DFREE = '#!/bin/sh\nread -r size < "$1" && echo "$size"\n'
