@@ -284,6 +284,17 @@ def test_a_container_that_holds_something_beside_data_is_not_removed_by_undo(lab
     assert lab.source().look()[1]
 
 
+@every
+def test_blanks_in_the_names_of_share_and_path(lab: Lab) -> None:
+    before = lab.world()
+    source = lab.source("my docs", name="docs" if lab.kind == "zfs" else "my docs")
+    converge(lab, source)
+    assert changed(converge(lab, source)) == []
+    assert source.look() == ([], True)
+    Ledger().remove(all_steps(source, SMALL[lab.kind]), destroy=True)
+    assert lab.world() == before
+
+
 @with_quota
 def test_quota_is_set_grown_and_set_back(lab: Lab) -> None:
     converge(lab)
@@ -427,6 +438,18 @@ def test_after_a_reboot_converge_mounts_and_changes_nothing_else(lab: Lab) -> No
     assert oct(mount.stat().st_mode) == "0o40000"
     assert lab.source().look() == ([], True)
     assert changed(converge(lab)) == [f"mount of {what}"]
+    assert lab.world() == up
+
+
+@pytest.mark.parametrize("lab", ["zfs"], indirect=True)
+def test_after_a_reboot_an_adopted_dataset_is_mounted_where_it_was_and_bound(lab: Lab) -> None:
+    inside = before_us(lab)
+    source = lab.source(adopted=True)
+    converge(lab, source)
+    up = lab.world()
+    mounts.run("umount", lab.area / "mounts" / "docs")
+    mounts.run("umount", inside)
+    assert changed(converge(lab, source)) == [f"mount of {lab.tank}/{lab.home.name}/docs"]
     assert lab.world() == up
 
 
@@ -649,6 +672,27 @@ def test_quotas_that_no_image_can_have_are_refused_by_field(lab: Lab) -> None:
     assert faults(lab.source(name="no/docs", quota=None))[1:] == [
         ("quota", "an image needs a quota: it is made in that size")
     ]
+
+
+@pytest.mark.parametrize("lab", ["image"], indirect=True)
+def test_when_the_host_runs_full_an_image_is_taken_back(lab: Lab) -> None:
+    mounts.run("truncate", "--size=600M", lab.home / "small")
+    mounts.run("mkfs.ext4", "-q", "-F", "-m", "0", lab.home / "small")
+    host = lab.area / "mounts" / "small"
+    host.mkdir()
+    mounts.run("mount", "-o", "loop", lab.home / "small", host)
+    spec = ImageSource(path=str(host / "docs"))
+    source, large = make(Node(), lab.place(), spec), make(Node(), lab.place(quota=2**30), spec)
+    ledger = Ledger()
+    assert "No space left on device" in attempt(ledger, large.steps())
+    assert ledger.undo()[1] == []
+    assert [path.name for path in host.iterdir()] == ["lost+found"]
+    converge(lab, source)
+    before = lab.world()
+    assert "No space left on device" in attempt(ledger, source.quota(2**30))
+    assert ledger.undo()[1] == []
+    assert lab.world() == before
+    assert source.usage().limit == SMALL["image"]
 
 
 @pytest.mark.parametrize("lab", ["image"], indirect=True)
