@@ -623,11 +623,18 @@ def test_destroy_takes_snapshots_inside_with_it(lab: Lab) -> None:
 @pytest.mark.parametrize("lab", ["image"], indirect=True)
 @pytest.mark.parametrize(
     ("content", "found"),
-    [("text", "it holds unknown data"), ("ext4", "it holds ext4"), ("table", "it holds a partition table (dos)")],
+    [
+        ("text", "it holds unknown data"),
+        ("zeros first", "it holds unknown data"),
+        ("ext4", "it holds ext4"),
+        ("table", "it holds a partition table (dos)"),
+    ],
 )
 def test_a_file_that_is_no_image_is_never_overwritten(lab: Lab, content: str, found: str) -> None:
     path = lab.home / "docs"
     path.write_text("diary")
+    if content == "zeros first":
+        path.write_bytes(bytes(2 * MI) + b"diary")
     if content == "ext4":
         mounts.run("truncate", "--size=8M", path)
         mounts.run("mkfs.ext4", "-q", "-F", path)
@@ -651,6 +658,25 @@ def test_a_file_that_is_no_image_is_never_overwritten(lab: Lab, content: str, fo
 def test_an_empty_file_of_somebody_is_refused(lab: Lab) -> None:
     (lab.home / "docs").touch()
     assert faults(lab.source()) == [("source.path", f"{lab.home}/docs exists and is no XFS image: it holds nothing")]
+
+
+@pytest.mark.parametrize("lab", ["image"], indirect=True)
+def test_an_image_whose_making_was_interrupted_is_made_again(lab: Lab) -> None:
+    node = Cut(3, after=True)  # install, setfattr, fallocate
+    assert "fallocate" in attempt(Ledger(), lab.source(host=node).steps())
+    assert (lab.home / "docs").stat().st_size == file_size(SMALL["image"])
+    assert lab.source().look() == ([], True)
+    assert changed(converge(lab))[0] == f"image {lab.home}/docs"
+
+
+@pytest.mark.parametrize("lab", ["image"], indirect=True)
+def test_an_image_of_ours_that_is_damaged_is_never_made_anew(lab: Lab) -> None:
+    converge(lab)
+    mounts.run("umount", lab.area / "mounts" / "docs")
+    with (lab.home / "docs").open("r+b") as file:
+        file.write(b"damaged")
+    refused = "holds something else: found unknown data, expected xfs"
+    assert refused in attempt(Ledger(), lab.source().steps())
 
 
 @pytest.mark.parametrize("lab", ["image"], indirect=True)

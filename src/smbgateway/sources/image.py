@@ -121,20 +121,25 @@ class Image:
         return [Fault("quota", message, "ask for less, make room, or make it thin")]
 
     def _content(self) -> str | None:
-        """What the file holds: `xfs`, another signature, `unknown data`; None where it is absent, empty or blank."""
+        """What the file holds: `xfs`, another signature, `unknown data`; None: it is absent, empty, or ours unmade."""
         if cells.stat(self.host, self.file, "%F") is None:
             return None
         try:
             found = self.host.run("blkid", "-p", "-o", "export", "--", self.file)
         except CommandFailed as error:
             if error.code == 2:  # no signature
-                return None if self._blank() else "unknown data"
+                return None if self._unfinished() else "unknown data"
             raise
         words = dict(line.split("=", 1) for line in found.splitlines() if "=" in line)
         return words.get("TYPE") or f"a partition table ({words.get('PTTYPE', 'of unknown kind')})"
 
-    def _blank(self) -> bool:
-        # The first MiB only: a thick image of many TiB would take minutes.
+    def _unfinished(self) -> bool:
+        """Whether the file is what an interrupted making leaves: empty, or our earmark on it and zeros at its start."""
+        if cells.stat(self.host, self.file, "%s") == "0":
+            return True
+        return cells.read_earmark(self.host, self.file) == self.place.earmark and self._starts_blank()
+
+    def _starts_blank(self) -> bool:
         try:
             self.host.run("cmp", "-n", str(MI), "--", self.file, "/dev/zero")
         except CommandFailed as error:
@@ -151,6 +156,7 @@ class Image:
             if self.place.adopted:
                 raise cells.gone(self.file)
             self.host.run("install", "-m", "0600", "-T", "--", "/dev/null", self.file)
+            cells.earmark(self.host, self.place, self.file).write(self.place.earmark)
             self._resize(file_size(max(self.place.quota or 0, MINIMUM)))
             # No -f: mkfs itself refuses a file with a signature. Without rmapbt the overhead is the one measured.
             self.host.run(
