@@ -56,10 +56,13 @@ class Instance:
         return [
             *[self._directory(name, mode) for name, mode in DIRECTORIES.items()],
             self.file("nsswitch.conf", NSSWITCH),
+            self.file("passwd", PASSWD),
+            self.file("group", GROUP),
             self.file("dfree", DFREE, 0o755),
             self.file("client.conf", config.client_section(self.own)),
             self.file("smb.conf", config.global_section(self.gateway, self.own)),
             self._sid(),
+            self._passdb(),
         ]
 
     def file(self, name: str, text: str, mode: int = 0o644) -> Step:
@@ -77,14 +80,6 @@ class Instance:
     def _directory(self, name: str, mode: str) -> Step:
         path = os.path.normpath(f"{self.own}/{name}")
 
-        def read() -> str | None:
-            try:
-                return self.host.run("stat", "--printf=%a", "--", path)
-            except CommandFailed as error:
-                if "No such file" in error.output:
-                    return None
-                raise
-
         def write(value: str | None) -> None:
             if value is None:  # databases and logs of Samba: ours, rebuilt from records
                 self.host.run("rm", "-rf", "--one-file-system", "--", path)
@@ -92,7 +87,15 @@ class Instance:
                 self.host.run("mkdir", "-p", "-m", value, "--", path)
                 self.host.run("chmod", value, "--", path)
 
-        return Step(f"directory {name} of gateway {self.gateway.name}", mode, read, write)
+        return Step(f"directory {name} of gateway {self.gateway.name}", mode, lambda: self._stat(path, "%a"), write)
+
+    def _stat(self, path: str, shape: str) -> str | None:
+        try:
+            return self.host.run("stat", f"--printf={shape}", "--", path)
+        except CommandFailed as error:
+            if "No such file" in error.output:
+                return None
+            raise
 
     def _sid(self) -> Step:
         """The machine SID: the same in all gateways, so that owners in NT ACLs stay when a share moves."""
@@ -107,6 +110,21 @@ class Instance:
                 self.tool("net", "setlocalsid", value)
 
         return Step(f"SID of gateway {self.gateway.name}", self.gateway.sid, read, write)
+
+    def _passdb(self) -> Step:
+        """An empty passdb before smbd starts.
+
+        Whoever opens a new one first converts it by rename: two at once, and smbd keeps reading a deleted file.
+        """
+
+        def read() -> str | None:
+            return self._stat(f"{self.own}/private/passdb.tdb", "%F")
+
+        def write(value: str | None) -> None:
+            if value is not None:
+                self.tool("pdbedit", "-L")
+
+        return Step(f"passdb of gateway {self.gateway.name}", "regular file", read, write)
 
     def daemon(self) -> Step:
         """The running smbd; its value is what it listens on and the configuration it has loaded."""
@@ -189,12 +207,12 @@ DIRECTORIES = {
     "accounts": "755",
     "client": "700",
 }
-# Our accounts first: a node has users and groups of its own, such as Debian's group `staff`, and ours of that name would
-# be taken for them (measured: access denied, files owned by the other). Of root and nobody there are none of ours.
-# Without the third line a user would also get the groups that the node gives to its own user of that name.
-NSSWITCH = (
-    "passwd: extrausers files\ngroup: extrausers files\ninitgroups: extrausers\nshadow: files\nhosts: files dns\n"
-)
+# All accounts that an instance sees: these two, which it needs, then ours (libnss-extrausers). A node's own would be taken
+# for ours of the same name (measured with Debian's group `staff`: access denied), or lend theirs their groups. Ours
+# first is no way out: libnss-extrausers 0.10 answers the question for uid 0 with its first entry.
+PASSWD = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
+GROUP = "root:x:0:\nnogroup:x:65534:\n"
+NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
 
 # Tells a client the size of a share (smb.conf(5), dfree command): `dfree FILE PATH`, run as the connected user.
 DFREE = '#!/bin/sh\nread -r size < "$1" && echo "$size"\n'
