@@ -5,10 +5,24 @@ from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, Share, 
 GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
 GUEST, GUEST_ID = "smbgw-guest", 20001
 NOBODY = ".nobody"  # no account can have this name; an empty `valid users` would let everybody in
+# Rights are decided at the share; NT ACLs that clients set come on top (decision 0001). Without these two, acl_xattr
+# gives a new file to its creator alone (measured: nobody else of the share opens it), and changes modes and ACLs of the
+# file system with every right that a client sets. They also spare a client's .exe the need of an x bit.
+ACLS = {"acl_xattr:ignore system acls": "yes", "acl_xattr:default acl style": "everyone"}
+# Where there are no NT ACLs the mode decides: all users have one primary group. acl_xattr decides its modes itself.
+MASKS = {
+    "create mask": "0660",
+    "force create mode": "0660",
+    "directory mask": "0770",
+    "force directory mode": "0770",
+}
+# Durable handles: a client that lost its connection comes back to its open files and locks. smbd grants them only where
+# locks need not be shown to others than its clients (smb.conf(5), durable handles); our data has no others.
+DURABLE = {"posix locking": "no", "kernel share modes": "no"}
+# The resource fork is a file: as an xattr it would end at 64 KiB, on ext4 at 4 KiB (vfs_fruit(8), streams_xattr).
 FRUIT = {
     "fruit:metadata": "stream",
     "fruit:resource": "file",
-    "fruit:nfs_aces": "no",
     "fruit:veto_appledouble": "no",
     "fruit:wipe_intentionally_left_blank_rfork": "yes",
     "fruit:delete_empty_adfiles": "yes",
@@ -34,6 +48,8 @@ def global_section(gateway: Gateway, own: str) -> str:
         "load printers": "no",
         "printcap name": "/dev/null",
         "rpc start on demand helpers": "no",
+        # Of the whole server: in a share it has no effect. A Mac would set modes by it, behind the rights of the share.
+        **({"fruit:nfs_aces": "no"} if gateway.apple else {}),
         "logging": "file",
         "log file": f"{own}/log/log.smbd",
         "max log size": "1000",
@@ -81,10 +97,6 @@ def share_section(share: Share, gateway: Gateway, path: str, dfree: str | None =
         "comment": share.comment,
         "browseable": "no" if share.hidden else "yes",
         **_access(share),
-        "create mask": "0600" if homes else "0660",
-        "force create mode": "0600" if homes else "0660",
-        "directory mask": "0700" if homes else "02770",
-        "force directory mode": "0700" if homes else "02770",
         **_modules(share, gateway),
     }
     if share.encryption == "required":
@@ -98,9 +110,9 @@ def _access(share: Share) -> Parameters:
     principals = dict(sorted(share.access.items()))
     writers = [_principal(name) for name, rights in principals.items() if rights == "write"]
     everybody = [_principal(name) for name in principals]
-    if share.guest:
-        everybody.append(GUEST)
-        writers += [GUEST] if share.guest == "write" else []
+    if share.guest:  # with a name of ours one may do what one may without: guest and users have this group
+        everybody = [f"+{GROUP}"]
+        writers = everybody if share.guest == "write" else writers
     return {
         "valid users": " ".join(everybody) or NOBODY,
         "read only": "yes",
@@ -123,12 +135,13 @@ def _modules(share: Share, gateway: Gateway) -> Parameters:
         options["worm:grace_period"] = str(purpose.grace)
     modules.append("streams_xattr")
     if isinstance(purpose, TimeMachinePurpose):
-        options |= {"fruit:time machine": "yes", "posix locking": "no", "kernel share modes": "no"}
+        options |= {"fruit:time machine": "yes", **MASKS}
         if share.quota:
             options["fruit:time machine max size"] = f"{share.quota * 95 // 100 // 1024}K"
     else:
         modules.append("acl_xattr")
-    return {"vfs objects": " ".join(modules), **options}
+        options |= ACLS
+    return {"vfs objects": " ".join(modules), **options, **DURABLE}
 
 
 def needs_apple(share: Share) -> bool:

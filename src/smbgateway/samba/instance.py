@@ -209,7 +209,7 @@ DIRECTORIES = {
 }
 # All accounts that an instance sees: these two, which it needs, then ours (libnss-extrausers). A node's own would be taken
 # for ours of the same name (measured with Debian's group `staff`: access denied), or lend theirs their groups. Ours
-# first is no way out: libnss-extrausers 0.10 answers the question for uid 0 with its first entry.
+# first is no way out: libnss-extrausers 0.6 answers the question for uid 0 with its first entry.
 PASSWD = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
 NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"

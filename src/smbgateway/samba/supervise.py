@@ -14,7 +14,12 @@ from collections.abc import Sequence
 
 from ..host import Node, Process, start
 
-BINDS = {"accounts": "/var/lib/extrausers", "nsswitch.conf": "/etc/nsswitch.conf"}
+BINDS = {
+    "accounts": "/var/lib/extrausers",
+    "nsswitch.conf": "/etc/nsswitch.conf",
+    "passwd": "/etc/passwd",
+    "group": "/etc/group",
+}
 DCERPCD = ("/usr/libexec/samba/samba-dcerpcd", "/usr/lib/x86_64-linux-gnu/samba/samba-dcerpcd")
 SHORTEST, LONGEST = 0.1, 30.0  # seconds between restarts
 
