@@ -1,0 +1,81 @@
+# bash completion of pve-smbgateway; made by: pve-smbgateway completion bash
+_smbgw_words() {
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$*" -- "$current")
+}
+_smbgw_names() {
+    local name
+    [[ $current == -* ]] && return
+    while IFS= read -r name; do
+        [[ $name == "$current"* ]] && COMPREPLY+=("$(printf %q "$name")")
+    done < <(pve-smbgateway "${where[@]}" list --kind "$1" --names 2>/dev/null)
+}
+_pve_smbgateway() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' word index where=()
+    COMPREPLY=()
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
+        case "${command:+$command }$word" in
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
+        esac
+    done
+    case "$previous" in
+    --root | --path | --file | -f | --allow-path) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    esac
+    case "$command $previous" in
+    'create --mode') _smbgw_words native; return ;;
+    'create --guest') _smbgw_words read write; return ;;
+    'create --purpose') _smbgw_words general timemachine media archive homes; return ;;
+    'list --kind') _smbgw_words share gateway user group; return ;;
+    'update --guest') _smbgw_words off read write; return ;;
+    'gateway create --mode') _smbgw_words native; return ;;
+    'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
+    'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
+    esac
+    case "$previous" in  # a value that nobody can guess
+    --access | --address | --comment | --confirm | --full-name | --gateway | --grace | --group | --guest | --kind | --minimum-protocol | --mode | --node | --port | --purpose | --quota | --remove-group | --remove-user | --source | --user | --workgroup | --yes) return ;;
+    esac
+    case "$command" in
+    '') _smbgw_words create list show update delete status plan apply export user group gateway job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    'create') _smbgw_words -h --help --source --path --quota --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
+    'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
+    'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
+    'update') _smbgw_names share; _smbgw_words -h --help --quota --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;
+    'delete') _smbgw_names share; _smbgw_words -h --help --destroy-data --confirm --yes --force --root --json -j --verbose ;;
+    'status') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'plan') _smbgw_words -h --help -f --file --force --allow-path --root --json -j --verbose ;;
+    'apply') _smbgw_words -h --help -f --file --force --allow-path --dry-run --root --json -j --verbose ;;
+    'export') _smbgw_words -h --help --root --json -j --verbose ;;
+    'user') _smbgw_words create password disable enable delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
+    'user create') _smbgw_words -h --help --full-name --password-stdin --no-password --root --json -j --verbose ;;
+    'user password') _smbgw_names user; _smbgw_words -h --help --password-stdin --root --json -j --verbose ;;
+    'user disable') _smbgw_names user; _smbgw_words -h --help --root --json -j --verbose ;;
+    'user enable') _smbgw_names user; _smbgw_words -h --help --root --json -j --verbose ;;
+    'user delete') _smbgw_names user; _smbgw_words -h --help --root --json -j --verbose ;;
+    'user show') _smbgw_names user; _smbgw_words -h --help --root --json -j --verbose ;;
+    'user list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'group') _smbgw_words create delete show add remove list; _smbgw_words -h --help --root --json -j --verbose ;;
+    'group create') _smbgw_words -h --help --root --json -j --verbose ;;
+    'group delete') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
+    'group show') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
+    'group add') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
+    'group remove') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
+    'group list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway') _smbgw_words create update delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway create') _smbgw_words -h --help --mode --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --destroy-data --confirm --yes --force --root --json -j --verbose ;;
+    'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'job') _smbgw_words -h --help --root --json -j --verbose ;;
+    'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
+    'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;
+    'version') _smbgw_words -h --help --root --json -j --verbose ;;
+    'completion') _smbgw_words bash zsh fish; _smbgw_words -h --help --root --json -j --verbose ;;
+    esac
+    # options only when one is begun
+    [[ $current == -* ]] || for index in "${!COMPREPLY[@]}"; do
+        [[ ${COMPREPLY[index]} == -* ]] && unset "COMPREPLY[index]"
+    done
+}
+complete -F _pve_smbgateway pve-smbgateway

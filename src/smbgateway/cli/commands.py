@@ -1,0 +1,224 @@
+"""All commands: what each is for, its options, and what does it."""
+
+from __future__ import annotations
+
+import argparse
+
+from .parser import Fill, Parser
+
+PURPOSES = ["general", "timemachine", "media", "archive", "homes"]
+PROTOCOLS = ["2.1", "3.0", "3.1.1"]
+KINDS = ["share", "gateway", "user", "group"]
+
+
+def _share_name(parser: Parser, summary: str = "share: NAME, or GATEWAY/NAME where several gateways have it") -> None:
+    parser.add_argument("name", metavar="NAME", help=summary)
+
+
+def _force(parser: Parser, summary: str = "do it although a check advises against it") -> None:
+    parser.add_argument("--force", action="store_true", help=summary)
+
+
+def _dry_run(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+
+
+def _allow_path(parser: Parser) -> None:
+    text = "a further directory below which sources may lie"
+    parser.add_argument("--allow-path", metavar="DIR", action="append", default=[], help=text)
+
+
+def _access(parser: Parser) -> None:
+    text = "who may open it: user NAME, right read or write (default)"
+    parser.add_argument("--user", metavar="NAME[:RIGHT]", action="append", default=[], help=text)
+    parser.add_argument("--group", metavar="NAME[:RIGHT]", action="append", default=[], help="the same for a group")
+    text = "the same, a group written @NAME"
+    parser.add_argument("--access", metavar="PRINCIPAL:RIGHT", action="append", default=[], help=text)
+
+
+def _create(parser: Parser) -> None:
+    _share_name(parser, "name of the share")
+    place = parser.add_argument_group("where the data lives")
+    text = "such as image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs, directory:/srv/docs"
+    place.add_argument("--source", metavar="KIND:SPEC", help=text)
+    place.add_argument("--path", metavar="DIR", help="same as --source directory:DIR")
+    place.add_argument("--quota", metavar="SIZE", help="limit, such as 10G or 1.5T")
+    _allow_path(parser)
+    _create_server(parser)
+    _access(parser)
+    parser.add_argument("--guest", choices=["read", "write"], help="let anybody in, without a password")
+    parser.add_argument("--purpose", choices=PURPOSES, default="general", help="preset of Samba's options")
+    parser.add_argument("--grace", metavar="SECONDS", type=int, help="archive: a file becomes read-only after it")
+    parser.add_argument("--comment", metavar="TEXT", default="", help="shown to clients")
+    parser.add_argument("--encrypt", action="store_true", help="refuse clients that do not encrypt")
+    parser.add_argument("--hidden", action="store_true", help="leave it out of clients' listings")
+    _force(parser)
+    _dry_run(parser)
+
+
+def _create_server(parser: Parser) -> None:
+    server = parser.add_argument_group("which server")
+    server.add_argument("--mode", choices=["native"], help="how a new gateway runs")
+    server.add_argument("--gateway", metavar="NAME", help="gateway of the share, made if new (default: this node's)")
+    text = "a new gateway listens there only (may be repeated)"
+    server.add_argument("--address", metavar="IP", action="append", default=[], help=text)
+    server.add_argument("--port", metavar="N", type=int, help="of a new gateway (default 445; Windows knows no other)")
+
+
+def _list(parser: Parser) -> None:
+    parser.add_argument("--kind", choices=KINDS, default="share", help="what to list (default: share)")
+    parser.add_argument("--names", action="store_true", help="only names, one a line")
+
+
+def _show(parser: Parser) -> None:
+    parser.usage = "%(prog)s [KIND] NAME | --all"
+    parser.add_argument("what", metavar="[KIND] NAME", nargs="*", help="KIND is share, gateway, user or group")
+    parser.add_argument("--all", action="store_true", help="everything, as export")
+
+
+def _update(parser: Parser) -> None:
+    _share_name(parser)
+    parser.add_argument("--quota", metavar="SIZE", help='new limit, "none" for none')
+    parser.add_argument("--comment", metavar="TEXT", help="shown to clients")
+    _access(parser)
+    text = "take a user's access away"
+    parser.add_argument("--remove-user", metavar="NAME", action="append", default=[], help=text)
+    parser.add_argument("--remove-group", metavar="NAME", action="append", default=[], help="the same for a group")
+    parser.add_argument("--guest", choices=["off", "read", "write"], help="who needs no password")
+    parser.add_argument("--encrypt", action=argparse.BooleanOptionalAction, help="refuse clients that do not encrypt")
+    visible = parser.add_mutually_exclusive_group()
+    visible.add_argument("--hidden", action="store_true", default=None, help="leave it out of clients' listings")
+    visible.add_argument("--visible", dest="hidden", action="store_false", default=None, help="show it there")
+    _force(parser, "shrink a quota below what is used, and the like")
+    _allow_path(parser)
+    _dry_run(parser)
+
+
+def _delete(parser: Parser) -> None:
+    _share_name(parser)
+    _destroy(parser, "share")
+    _force(parser)
+
+
+def _destroy(parser: Parser, kind: str) -> None:
+    parser.add_argument("--destroy-data", action="store_true", help="delete the data too (asks for the name)")
+    text = f"with --destroy-data, where nobody can be asked: the {kind}'s name once more"
+    parser.add_argument("--confirm", "--yes", metavar="NAME", help=text)
+
+
+def _status(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one share: NAME or GATEWAY/NAME (default: overview)")
+
+
+def _plan(parser: Parser) -> None:
+    text = "YAML or JSON, as show and export write it; - is standard input"
+    parser.add_argument("-f", "--file", metavar="FILE", required=True, help=text)
+    _force(parser)
+    _allow_path(parser)
+
+
+def _apply(parser: Parser) -> None:
+    _plan(parser)
+    _dry_run(parser)
+
+
+def _nothing(parser: Parser) -> None:
+    """A command without options of its own."""
+
+
+def _user(parser: Parser) -> None:
+    create = parser.add_command("create", "make a user", "people:create_user")
+    create.add_argument("--full-name", metavar="TEXT", default="", help="shown beside the name")
+    _password(create).add_argument("--no-password", action="store_true", help="cannot log in until one is set")
+    password = parser.add_command("password", "set a user's password", "people:set_password")
+    _password(password)
+    disable = parser.add_command("disable", "shut a user out, everywhere", "people:disable")
+    enable = parser.add_command("enable", "let a user in again", "people:enable")
+    delete = parser.add_command("delete", "delete a user", "people:delete_user")
+    show = parser.add_command("show", "show a user as apply accepts it", "people:show_user")
+    for command in (create, password, disable, enable, delete, show):
+        command.add_argument("name", metavar="NAME", help="name of the user")
+        command.common()
+    parser.add_command("list", "list users", "people:list_users").common()
+
+
+def _password(parser: Parser) -> argparse._MutuallyExclusiveGroup:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    return group
+
+
+def _group(parser: Parser) -> None:
+    create = parser.add_command("create", "make a group", "people:create_group")
+    delete = parser.add_command("delete", "delete a group; its members stay", "people:delete_group")
+    show = parser.add_command("show", "show a group as apply accepts it", "people:show_group")
+    add = parser.add_command("add", "add users to a group", "people:add_members")
+    remove = parser.add_command("remove", "take users out of a group", "people:remove_members")
+    for command in (create, delete, show, add, remove):
+        command.add_argument("name", metavar="NAME", help="name of the group")
+        if command in (create, add, remove):
+            command.add_argument("members", metavar="USER", nargs="*" if command is create else "+")
+        command.common()
+    parser.add_command("list", "list groups", "people:list_groups").common()
+
+
+def _gateway(parser: Parser) -> None:
+    create = parser.add_command("create", "make a gateway without shares", "gateways:create")
+    create.add_argument("--mode", choices=["native"], default="native", help="how it runs")
+    update = parser.add_command("update", "change a gateway", "gateways:update")
+    delete = parser.add_command("delete", "delete a gateway and its shares; data stays", "gateways:delete")
+    _destroy(delete, "gateway")
+    show = parser.add_command("show", "show a gateway as apply accepts it", "gateways:show")
+    for command in (create, update, delete, show):
+        command.add_argument("name", metavar="NAME", help="name of the gateway")
+    for command in (create, update):
+        _gateway_options(command)
+    for command in (create, update, delete):
+        _force(command)
+    for command in (create, update, delete, show):
+        command.common()
+    parser.add_command("list", "list gateways", "gateways:list_all").common()
+
+
+def _gateway_options(parser: Parser) -> None:
+    optional = argparse.BooleanOptionalAction
+    parser.add_argument("--address", metavar="IP", action="append", help="listen there only (may be repeated)")
+    parser.add_argument("--port", metavar="N", type=int, help="default 445; Windows knows no other")
+    parser.add_argument("--hardened", action=optional, help="every client must encrypt")
+    parser.add_argument("--allow-guests", action=optional, help="shares may let anybody in")
+    parser.add_argument("--minimum-protocol", choices=PROTOCOLS, help="oldest SMB version spoken (default 3.0)")
+    parser.add_argument("--workgroup", metavar="NAME", help="name clients see (default WORKGROUP)")
+    _dry_run(parser)
+
+
+def _job(parser: Parser) -> None:
+    parser.add_argument("job", metavar="ID", nargs="?", help="see it through (default: list the jobs)")
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument("--node", metavar="NAME", default="", help="name of this node (default: the host's)")
+
+
+def _completion(parser: Parser) -> None:
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+
+
+COMMANDS: dict[str, tuple[str, Fill, str]] = {
+    "create": ("make a share, and the gateway and storage it needs", _create, "shares:create"),
+    "list": ("list shares; with --kind gateways, users or groups", _list, "shares:list_all"),
+    "show": ("show a share, gateway, user or group as apply accepts it", _show, "shares:show"),
+    "update": ("change a share", _update, "shares:update"),
+    "delete": ("delete a share; its data stays", _delete, "shares:delete"),
+    "status": ("show what runs, what is used and what has drifted", _status, "state:status"),
+    "plan": ("show what apply would change, touching nothing", _plan, "desired:plan"),
+    "apply": ("make the world as a file says", _apply, "desired:apply"),
+    "export": ("print all resources as one document for apply", _nothing, "shares:export"),
+    "user": ("make, list, change and delete users", _user, ""),
+    "group": ("make, list, change and delete groups", _group, ""),
+    "gateway": ("make, list, change and delete gateways", _gateway, ""),
+    "job": ("list running and past changes, or see one through", _job, "state:jobs"),
+    "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
+    "serve": ("run the engine", _serve, "service:serve"),
+    "version": ("print versions", _nothing, "service:version"),
+    "completion": ("print a completion script", _completion, "completion:run"),
+}

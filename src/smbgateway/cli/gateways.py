@@ -1,0 +1,66 @@
+"""gateway: the servers themselves."""
+
+from __future__ import annotations
+
+from .people import absent
+from .problem import usage
+from .session import Session
+from .shares import change, gateways_table, remove, show_one
+from .text import table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from typing import Any
+
+PROTOCOLS = {"2.1": "SMB2_10", "3.0": "SMB3_00", "3.1.1": "SMB3_11"}
+
+
+def create(session: Session, arguments: Namespace) -> int:
+    """Make a gateway."""
+    absent(session, "gateway", arguments.name)
+    record = {"kind": "gateway", "name": arguments.name, "mode": {"kind": arguments.mode}}
+    return change(session, arguments, changed(record, arguments), "creating")
+
+
+def update(session: Session, arguments: Namespace) -> int:
+    """Change a gateway."""
+    record = session.client.record("gateway", arguments.name)
+    if arguments.address is None and arguments.port is None and not named(arguments):
+        raise usage("update wants at least one change", f"see {session.command('gateway update --help')}")
+    return change(session, arguments, changed(record, arguments))
+
+
+def named(arguments: Namespace) -> dict[str, Any]:
+    """The fields that options name, those of the mode apart."""
+    names = ("hardened", "allow_guests", "workgroup")
+    found = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if arguments.minimum_protocol is not None:
+        found["minimum_protocol"] = PROTOCOLS[arguments.minimum_protocol]
+    return found
+
+
+def changed(record: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
+    """A record with what the options say."""
+    mode = dict(record["mode"])
+    if arguments.address is not None:
+        mode["addresses"] = arguments.address
+    if arguments.port is not None:
+        mode["port"] = arguments.port
+    return {**record, "mode": mode, **named(arguments)}
+
+
+def delete(session: Session, arguments: Namespace) -> int:
+    """Delete a gateway."""
+    return remove(session, arguments, "gateway")
+
+
+def show(session: Session, arguments: Namespace) -> int:
+    """Print a gateway as `apply` accepts it."""
+    return show_one(session, "gateway", arguments.name)
+
+
+def list_all(session: Session, arguments: Namespace) -> int:
+    """List gateways."""
+    found = session.client.get("/v1/resources?kind=gateway")
+    return session.answer(found, table(gateways_table(found["resources"]), "no gateways"))
