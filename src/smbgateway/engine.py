@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import journal as journals
+from .advice import advice
 from .convergence import Convergence, Result, Tell, outcome, silent
 from .errors import GatewayError
 from .host import Host
@@ -65,6 +66,7 @@ class Engine:
             self.converged |= {(record.kind, record.key): record.digest for record in wanted}
             journal.close()
         result.outcomes = [outcome(record, former.get(record)) for record in wanted]
+        result.warnings += advice(wanted, former.staged(wanted))
         result.changes = ledger.changes
         return result
 

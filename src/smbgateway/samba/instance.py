@@ -27,9 +27,9 @@ class Instance:
         """Where a client on this node reaches it."""
         return self.gateway.mode.addresses[0] if self.gateway.mode.addresses else "127.0.0.1"
 
-    def tool(self, program: str, *arguments: str, stdin: str = "") -> str:
+    def tool(self, program: str, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
         """Run one of Samba's tools on this instance's databases. Without --configfile it would open the host's."""
-        return self.host.run(program, f"--configfile={self.conf}", *arguments, stdin=stdin)
+        return self.host.run(program, f"--configfile={self.conf}", *arguments, stdin=stdin, timeout=timeout)
 
     def inside(self, program: str, *arguments: str) -> str:
         """Run a tool where our accounts are seen. Raises Unavailable where the instance is down."""
@@ -56,8 +56,8 @@ class Instance:
         return [
             *[self._directory(name, mode) for name, mode in DIRECTORIES.items()],
             self.file("nsswitch.conf", NSSWITCH),
-            self.file("passwd", PASSWD),
-            self.file("group", GROUP),
+            self.file("passwd", USERS),
+            self.file("group", GROUPS),
             self.file("dfree", DFREE, 0o755),
             self.file("client.conf", config.client_section(self.own)),
             self.file("smb.conf", config.global_section(self.gateway, self.own)),
@@ -207,11 +207,11 @@ DIRECTORIES = {
     "accounts": "755",
     "client": "700",
 }
-# All accounts that an instance sees: these two, which it needs, then ours (libnss-extrausers). A node's own would be taken
-# for ours of the same name (measured with Debian's group `staff`: access denied), or lend theirs their groups. Ours
+# All accounts that an instance sees: these two, which it needs, then ours (libnss-extrausers). One of the node would be
+# taken for ours of the same name (measured with Debian's group `staff`: access denied), or lend it its groups. Ours
 # first is no way out: libnss-extrausers 0.6 answers the question for uid 0 with its first entry.
-PASSWD = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
-GROUP = "root:x:0:\nnogroup:x:65534:\n"
+USERS = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
+GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
 
 # Tells a client the size of a share (smb.conf(5), dfree command): `dfree FILE PATH`, run as the connected user.

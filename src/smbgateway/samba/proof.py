@@ -47,16 +47,21 @@ def candidate(
     share: Share, parameters: Parameters, users: Mapping[str, User], groups: Mapping[str, Group], prefer: Sequence[str]
 ) -> Candidate:
     """Choose the user to prove a share with: one that may write, and of those one whose password is at hand."""
-    able = [
-        (rights != "write", name not in prefer, name, rights)
-        for principal, rights in share.access.items()
-        for name in (groups[principal[1:]].members if principal.startswith("@") else [principal])
-        if name in users and users[name].enabled and users[name].password_set is not None
-    ]
+    able = [(rights != "write", name not in prefer, name, rights) for name, rights in logins(share, users, groups)]
     if not able:
         return Candidate(share, parameters, None)
     _, _, name, rights = min(able)
     return Candidate(share, parameters, users[name], rights)
+
+
+def logins(share: Share, users: Mapping[str, User], groups: Mapping[str, Group]) -> list[tuple[str, Rights]]:
+    """Who can log in to a share, and with which right."""
+    return [
+        (name, rights)
+        for principal, rights in share.access.items()
+        for name in (groups[principal[1:]].members if principal.startswith("@") else [principal])
+        if name in users and users[name].enabled and users[name].password_set is not None
+    ]
 
 
 class Prover:
@@ -123,14 +128,18 @@ class Prover:
         self.host.run(*enter, "pdbedit", f"--configfile={folder}/smb.conf", "-i", f"smbpasswd:{folder}/accounts")
         return files
 
-    def real(self, candidate: Candidate, password: str | None) -> tuple[str, str]:
-        """Ask the running smbd. Returns what was proved and a warning (empty: none). Raises NotProved."""
+    def real(self, candidate: Candidate, password: str | None, asked: bool = True) -> tuple[str, str]:
+        """Ask the running smbd, unless not `asked`. Returns what was proved and a warning (empty: none).
+
+        Raises NotProved.
+        """
         address, port = self.instance.address, self.instance.gateway.mode.port
         share, conf = candidate.share.name, f"{self.instance.own}/client.conf"
         if password is None or candidate.user is None:
-            Session(self.host, conf, address, port).exists(share)
+            if asked:
+                Session(self.host, conf, address, port).exists(share)
             if candidate.user is None:
-                return "served; nobody can log in", "nobody can log in: give a user with a password access"
+                return self._as_guest(candidate)
             return self._said(candidate, "shadow login"), ""
         folder = f"{self.instance.own}/run"
         credentials = keep_credentials(self.host, folder, candidate.user.name, password)
@@ -142,6 +151,17 @@ class Prover:
             return self._said(candidate, "login"), ""
         finally:
             self.host.run("rm", "-f", "--", credentials)
+
+    def _as_guest(self, candidate: Candidate) -> tuple[str, str]:
+        """What can be proved where no user has access."""
+        if not candidate.share.guest:
+            return "served; nobody can log in", ""
+        address, port = self.instance.address, self.instance.gateway.mode.port
+        session = Session(self.host, f"{self.instance.own}/client.conf", address, port)
+        if candidate.share.guest == "write":
+            return "as guest, wrote and read 1 MiB", session.write(candidate.share.name, f"{self.instance.own}/run")
+        session.list(candidate.share.name)
+        return "as guest, listed its root", ""
 
     @staticmethod
     def _said(candidate: Candidate, how: str) -> str:
