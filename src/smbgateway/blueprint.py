@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import modes, sources
-from .errors import CommandFailed
+from .errors import CommandFailed, Unavailable
 from .host import Host
 from .model import Gateway, HomesPurpose, MediaPurpose, Share
 from .paths import Paths
@@ -52,6 +52,7 @@ class Blueprint:
             mount=f"{self.paths.mounts}/{share.key}",
             roots=(*self.paths.roots, *self.roots),
             group=GROUP_ID,
+            refused=(self.paths.state, self.paths.config, self.paths.priv),
             adopted=share.adopted,
             quota=share.quota,
             recordsize=MEDIA_RECORDSIZE if media else None,
@@ -60,7 +61,10 @@ class Blueprint:
     def storage(self, share: Share) -> list[Step]:
         """Source, quota, homes: everything below Samba."""
         source = self.source(share)
-        return [*source.steps(), *self.quota(share), *self._homes(share, source.path)]
+        steps = source.steps()
+        if share.made:
+            steps = [never_anew(step, share) if step.holds_data else step for step in steps]
+        return [*steps, *self.quota(share), *self._homes(share, source.path)]
 
     def quota(self, share: Share) -> list[Step]:
         """The step of the limit."""
@@ -136,3 +140,15 @@ class Blueprint:
         steps = [step for share in shares for step in self.storage(share)]
         steps += self.guest(gateway)
         return steps + [self.published(registry, share) for share in shares]
+
+
+def never_anew(step: Step, share: Share) -> Step:
+    """The step, but where its data is gone it is an error: an empty place would hide the loss, and be filled."""
+
+    def write(value: str | None) -> None:
+        if value is not None and step.read() is None:
+            hint = "is its disk mounted? If the data is gone for good: delete the share, then make it again"
+            raise Unavailable(f"{step.name} is gone", f"share {share.name} had its data there", hint=hint)
+        step.write(value)
+
+    return replace(step, write=write)

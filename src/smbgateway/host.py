@@ -89,6 +89,7 @@ class Node:
         except BaseException:
             os.unlink(new)
             raise
+        sync_directory(os.path.dirname(path))
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
@@ -101,6 +102,15 @@ def _kill(process: subprocess.Popen[str]) -> None:
             if pipe:
                 pipe.close()
         process.poll()
+
+
+def sync_directory(path: str) -> None:
+    """Bring renames and new files of a directory to disk (fsync(2), NOTES)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_mode(path: str, mode: int) -> None:

@@ -149,9 +149,10 @@ class Resource(Model):
 
     def sealed(self: "ResourceT", state: State) -> "ResourceT":
         """The record as it is stored: with its state and the digest of everything else."""
-        body = self.model_dump(mode="json", exclude={"state", "digest", "password"})
+        body = self.model_dump(mode="json", exclude={"state", "digest", "password", "made"})
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
-        return self.model_copy(update={"state": state, "digest": digest})
+        made = {"made": True} if isinstance(self, Share) and state == "ready" else {}
+        return self.model_copy(update={"state": state, "digest": digest, **made})
 
 
 ResourceT = TypeVar("ResourceT", bound=Resource)
@@ -174,9 +175,13 @@ class Gateway(Resource):
 
 
 class Share(Resource):
-    """One SMB share on one gateway. `adopted`: the source was there before us, so we never destroy it."""
+    """One SMB share on one gateway.
 
-    allocated = ("adopted",)
+    adopted  the source was there before us: we never destroy it
+    made     its data exists: should it be gone one day, nothing empty takes its place
+    """
+
+    allocated = ("adopted", "made")
 
     kind: Literal["share"] = "share"
     name: ShareName
@@ -190,6 +195,7 @@ class Share(Resource):
     hidden: bool = False
     comment: Text = ""
     adopted: bool = False
+    made: bool = False
 
     @property
     def key(self) -> str:

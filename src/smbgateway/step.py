@@ -94,6 +94,17 @@ class Ledger:
             if former != step.want:
                 self._set(step, former, step.want)
 
+    def create_all(self, steps: Sequence[Step], write: Callable[[], object], what: str) -> None:
+        """Bring many absent steps to what they want by one write; each is undone by itself. Raises StepFailed."""
+        for step in steps:
+            self._note(step.name, None)
+            self.changes.append(Change(step, None))
+        started = time.monotonic()
+        self._attempt(Step(what, "", lambda: None, lambda value: None), "set", write)
+        seconds = (time.monotonic() - started) / max(len(steps), 1)
+        for change in self.changes[len(self.changes) - len(steps) :]:
+            self._tell(Change(change.step, None, seconds))
+
     def remove(self, steps: Sequence[Step], destroy: bool = False) -> list[str]:
         """Remove steps, last first. Steps that hold data stay unless `destroy`; returns the names of those kept."""
         kept = []
@@ -104,7 +115,7 @@ class Ledger:
                     self._set(step, former, None)
             elif destroy:
                 self._attempt(step, "remove", step.destroy)
-            else:
+            elif self._read(step) is not None:
                 kept.append(step.name)
         return kept[::-1]
 
@@ -153,6 +164,8 @@ class Ledger:
         try:
             action()
         except GatewayError as error:
-            raise StepFailed(f"cannot {verb} {step.name}", cause=error.reason, hint=error.hint) from error
+            failed = StepFailed(f"cannot {verb} {step.name}", cause=error.reason, hint=error.hint)
+            failed.exit_code, failed.status = error.exit_code, error.status  # of what is behind it
+            raise failed from error
         except OSError as error:
             raise StepFailed(f"cannot {verb} {step.name}", cause=str(error)) from error

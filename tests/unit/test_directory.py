@@ -21,7 +21,7 @@ def test_every_recording_has_a_scene() -> None:
     assert {file.stem for file in RECORDINGS.glob("*.json")} == set(SCENES)
 
 
-CONVERGE = ["mkdir", "chown", "chmod", "setfattr"]
+CONVERGE = ["install", "setfattr"]
 
 
 @pytest.mark.parametrize("program", CONVERGE)
@@ -43,25 +43,26 @@ def broken(calls: list[Call], program: str) -> list[Call]:
     return [Call(call.argv, "boom", 1) if call == first else call for call in calls]
 
 
-@pytest.mark.parametrize(
-    ("path", "roots"),
-    [
-        ("/etc", ("/srv",)),
-        ("/srv", ("/srv",)),
-        ("/srvx/docs", ("/srv",)),
-        ("/", ("/srv",)),
-        ("/var/lib/vz", ("/srv", "/var/lib")),
-        ("/usr", ("/",)),
-    ],
-)
-def test_a_path_outside_the_roots_is_refused_without_a_look(path: str, roots: tuple[str, ...]) -> None:
+def faults(host: FakeHost, path: str, *roots: str) -> list[Fault]:
+    place = Place("files", "docs", mount="", roots=roots, group=20000, refused=("/data/ours",))
+    return cells.path_faults(host, path, place, "source.path")
+
+
+@pytest.mark.parametrize("path", ["/srvx/docs", "/home/alice/docs", "/mnt"])
+def test_a_path_outside_the_roots_is_refused_without_a_look(path: str) -> None:
     host = FakeHost()
-    assert cells.path_faults(host, path, roots, "source.path") == [
-        Fault(
-            "source.path",
-            f"{path} is not below an allowed directory ({', '.join(roots)})",
-            "root may add one: --allow-path",
-        )
+    message = f"{path} is not below an allowed directory (/srv)"
+    assert faults(host, path, "/srv") == [Fault("source.path", message, "root may add one: --allow-path")]
+    assert host.done == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/etc", "/etc/x", "/usr", "/var/lib", "/var/lib/vz/images", "/root"]
+)
+def test_the_systems_own_is_refused_whatever_is_allowed(path: str) -> None:
+    host = FakeHost()
+    assert faults(host, path, "/", "/etc", "/var") == [
+        Fault("source.path", f"{path} is the system's own: it is never shared")
     ]
     assert host.done == []
 

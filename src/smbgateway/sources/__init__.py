@@ -19,6 +19,7 @@ class Place:
     mount: str  # where to mount, a directory that is ours
     roots: tuple[str, ...]  # directories below which a path may lie
     group: int  # gid that the served directory gets
+    refused: tuple[str, ...] = ()  # directories of our own state
     adopted: bool = False  # the source was there before us
     quota: int | None = None  # bytes, of the record; what a new source is made with
     recordsize: int | None = None  # bytes, wanted by the purpose; None: the file system's own

@@ -44,7 +44,7 @@ class Btrfs:
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check the path, its file system, whose it is, and that the quota is not below what is used."""
-        faults = cells.path_faults(self.host, self.volume, self.place.roots, "source.path")
+        faults = cells.path_faults(self.host, self.volume, self.place, "source.path")
         if faults:
             return faults, False
         system = self.host.run("findmnt", "-nro", "FSTYPE", "-T", self.parent).strip()

@@ -4,15 +4,29 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import CommandFailed, Conflict, Fault, HoldsData
+from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
 from ..host import Host
 from ..step import Step
 from . import Place
 
 EARMARK = "trusted.smbgateway"  # not user.*: clients can set those
 PROOF_FILE = ".smbgw-proof-"
-SYSTEM = "/ /bin /boot /dev /etc /lib /proc /root /run /sbin /sys /usr /var/lib/lxc /var/lib/vz"
-REFUSED = frozenset(SYSTEM.split())
+# Never served: these themselves, and of the second line all that is inside.
+THEMSELVES = frozenset(("/", "/home", "/root", "/srv", "/var", "/var/lib"))
+INSIDE = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/lxc",
+    "/var/lib/vz",
+)
 
 
 def stat(host: Host, path: str, shape: str) -> str | None:
@@ -36,13 +50,14 @@ def data_directory(host: Host, path: str, group: int) -> Step:
         if value is None:
             remove_empty(host, path)
             return
-        if value == read():
+        if value == (found := read()):
             return
-        kind = stat(host, path, "%F")
-        if kind is None:
-            host.run("mkdir", "--", path)
-        refuse_foreign(path, kind, "directory")
         owner, mode = value.split()
+        if found is None:
+            uid, gid = owner.split(":")
+            host.run("install", "-d", "-o", uid, "-g", gid, "-m", mode.zfill(5), "--", path)
+            return
+        refuse_foreign(path, stat(host, path, "%F"), "directory")
         host.run("chown", "--no-dereference", owner, "--", path)
         host.run("chmod", mode.zfill(5), "--", path)  # with fewer digits a directory keeps its set-group-ID bit
 
@@ -134,6 +149,9 @@ def read_earmark(host: Host, path: str) -> str | None:
     except CommandFailed as error:
         if "No such attribute" in error.output or "No such file" in error.output:
             return None
+        if "not supported" in error.output:
+            hint = "use a local file system such as XFS, ext4, btrfs or ZFS (xattr=on)"
+            raise Unavailable(f"the file system of {path} keeps no extended attributes of ours", hint=hint) from error
         raise
 
 
@@ -146,10 +164,12 @@ def owner_faults(mark: str | None, place: Place, field: str) -> list[Fault]:
     return [Fault(field, f"it belongs to {other}", "delete that share first, or choose another source")]
 
 
-def path_faults(host: Host, path: str, roots: tuple[str, ...], field: str) -> list[Fault]:
-    """Faults of a path as such: outside the allowed roots, one of the system's, or reached through a link."""
-    if path in REFUSED or not any(path.startswith(f"{root.rstrip('/')}/") for root in roots):
-        allowed = ", ".join(roots)
+def path_faults(host: Host, path: str, place: Place, field: str) -> list[Fault]:
+    """Faults of a path as such: outside the allowed roots, the system's or ours, or reached through a link."""
+    if path in THEMSELVES or any(_within(path, folder) for folder in (*INSIDE, *place.refused)):
+        return [Fault(field, f"{path} is the system's own: it is never shared")]
+    if not any(path.startswith(f"{root.rstrip('/')}/") for root in place.roots):
+        allowed = ", ".join(place.roots)
         return [Fault(field, f"{path} is not below an allowed directory ({allowed})", "root may add one: --allow-path")]
     real = host.run("realpath", "--canonicalize-missing", "--", path).strip()
     if real != path:
@@ -158,6 +178,10 @@ def path_faults(host: Host, path: str, roots: tuple[str, ...], field: str) -> li
     if stat(host, parent, "%F") != "directory":
         return [Fault(field, f"the directory {parent} does not exist", f"mkdir -p {parent}")]
     return []
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def mount_point(host: Host, path: str) -> Step:
@@ -202,7 +226,7 @@ def gone(what: str) -> Conflict:
 def mounted(host: Host, path: str) -> dict[str, str] | None:
     """What is mounted exactly on a path (proc(5), mountinfo): its `type`, `source` and `options`; None for nothing."""
     found = None
-    for line in (host.read("/proc/self/mountinfo") or "").splitlines():
+    for line in (host.read("/proc/self/mountinfo") or "").split("\n")[:-1]:
         fields, _, rest = line.partition(" - ")
         if _unescape(fields.split(" ")[4]) == path:
             kind, source, *_ = rest.split(" ")

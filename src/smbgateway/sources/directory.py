@@ -18,7 +18,7 @@ class Directory:
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check the path and whose it is."""
-        faults = cells.path_faults(self.host, self.path, self.place.roots, "source.path")
+        faults = cells.path_faults(self.host, self.path, self.place, "source.path")
         if faults:
             return faults, False
         kind = cells.stat(self.host, self.path, "%F")

@@ -54,7 +54,7 @@ class Image:
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check the path, what the file holds, whose it is, and that the quota fits."""
-        faults = cells.path_faults(self.host, self.file, self.place.roots, "source.path")
+        faults = cells.path_faults(self.host, self.file, self.place, "source.path")
         kind = None if faults else cells.stat(self.host, self.file, "%F")
         if kind is not None:
             faults = self._file_faults(kind)
