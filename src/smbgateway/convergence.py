@@ -64,16 +64,28 @@ class Convergence:
         started = time.monotonic()
         warnings = Prover(instance).shadow(candidates)
         shadowed = time.monotonic() - started
-        registry = Registry(instance)
-        if len(scope.shares) > 10:
-            registry.prefetch()
+        self._publish(scope, blueprint, ledger)
+        for number, one in enumerate(candidates):
+            # Of many, the running smbd is asked for a few; the listing of its registry has confirmed the others.
+            asked = number < MANY or bool(one.user and one.user.name in passwords)
+            self._prove(Prover(instance), one, passwords, asked, warnings, shadowed / len(candidates), result, tell)
+        result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+
+    @staticmethod
+    def _publish(scope: Scope, blueprint: Blueprint, ledger: Ledger) -> None:
+        registry = Registry(blueprint.instance(scope.gateway))
         for share in scope.shares:
             with contextlib.suppress(GatewayError):  # only what clients are told of the size; the monitor tries again
                 blueprint.publish_size(share)
-        ledger.converge([blueprint.published(registry, share) for share in scope.shares])
-        for one in candidates:
-            self._prove(Prover(instance), one, passwords, warnings, shadowed / len(candidates), result, tell)
-        result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+        steps = {share.name: blueprint.published(registry, share) for share in scope.shares}
+        if len(steps) > MANY:
+            registry.prefetch()
+            absent = {s.name: blueprint.parameters(s) for s in scope.shares if steps[s.name].read() is None}
+            if absent:
+                new = [steps[name] for name in absent]
+                ledger.create_all(new, lambda: registry.publish_all(absent), f"{len(new)} shares")
+            registry.prefetch()
+        ledger.converge(list(steps.values()))
 
     @staticmethod
     def _candidates(blueprint: Blueprint, shares: Iterable[Share], prefer: Sequence[str]) -> list[Candidate]:
@@ -82,11 +94,11 @@ class Convergence:
 
     @staticmethod
     def _prove(
-        prover: Prover, one: Candidate, passwords: dict[str, str], warnings: dict[str, str], seconds: float,
-        result: Result, tell: Tell,
+        prover: Prover, one: Candidate, passwords: dict[str, str], asked: bool, warnings: dict[str, str],
+        seconds: float, result: Result, tell: Tell,
     ) -> None:  # fmt: skip
         started = time.monotonic()
-        text, warning = prover.real(one, passwords.get(one.user.name) if one.user else None)
+        text, warning = prover.real(one, passwords.get(one.user.name) if one.user else None, asked)
         seconds += time.monotonic() - started
         proof = Proof(one.share.name, text, seconds, [w for w in {warning, warnings.get(one.share.name, "")} if w])
         result.proofs.append(proof)

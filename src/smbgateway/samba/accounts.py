@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from Cryptodome.Hash import MD4
 
-from ..errors import CommandFailed
+from ..errors import CommandFailed, Unavailable
 from ..model import Group, User
 from ..step import Step
 from .config import GROUP, GROUP_ID, GUEST, GUEST_ID
@@ -26,9 +26,18 @@ def nt_hash(password: str) -> str:
     return MD4.new(password.encode("utf-16-le")).hexdigest().upper()  # noqa: S303 - the protocol has no other
 
 
+def secret_name(user: User) -> str:
+    """Where a user's NT hash is kept: each password has a name of its own, so that an undo finds the former one."""
+    return _secret_name(user.name, user.password_set or 0)
+
+
+def _secret_name(user: str, password_set: int) -> str:
+    return f"users/{user}@{password_set:08X}"
+
+
 @dataclass
 class Accounts:
-    """All users and groups, in one instance. `secret` gives a user's NT hash by `users/NAME`."""
+    """All users and groups, in one instance. `secret` gives an NT hash by its name."""
 
     instance: Instance
     users: Mapping[str, User]
@@ -100,8 +109,10 @@ class Accounts:
 
     def _leftover(self, name: str) -> Step:
         def write(value: str | None) -> None:
-            self._delete(name)
-            self.disconnect(name)
+            if value is None or value == "":
+                self._delete(name)
+                self.disconnect(name)
+            # else: what an undo sets back, once the record is there again
 
         return Step(f"account {name} of gateway {self.instance.gateway.name}", "", self._reader(name), write)
 
@@ -111,9 +122,12 @@ class Accounts:
     def _import(self, user: User, value: str) -> None:
         """Set an account by its hash, from a file for root alone: nothing secret in any argument."""
         flags, _, changed = value.rpartition(" ")
-        secret = self.secret(f"users/{user.name}") or secrets.token_hex(16).upper()
+        secret = self.secret(_secret_name(user.name, int(changed.removeprefix("LCT-"), 16)))
+        if secret is None:
+            cause = "the store has no hash of it"
+            raise Unavailable(f"the password of {user.title} is lost", cause, hint=f"set it again: user {user.name}")
         line = f"{user.name}:{user.uid}:{'X' * 32}:{secret.strip()}:{flags}:{changed}:\n"
-        path = f"{self.instance.own}/private/import-{secrets.token_hex(4)}"
+        path = f"{self.instance.own}/private/import"  # one name: should a crash leave it, the next one takes it along
         self._known = None
         try:
             self.instance.host.write(path, line, 0o600)
@@ -123,8 +137,9 @@ class Accounts:
 
     def _delete(self, name: str) -> None:
         self._known = None
-        with contextlib.suppress(CommandFailed):  # absent is fine; a failure shows in the next read
+        if name in self.known():
             self.instance.inside("pdbedit", "-x", "-u", name)
+            self._known = None
 
     def disconnect(self, name: str) -> None:
         """End the open sessions of a user: rights taken away take effect at once."""

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import CommandFailed, NotProved
@@ -40,12 +41,29 @@ class Session:
             raise CommandFailed(argv, 1, output)
         return output
 
-    def list(self, share: str) -> None:
-        """Log in and list the root. Raises NotProved."""
+    def list(self, share: str) -> str:
+        """Log in and list the root. Returns no warning. Raises NotProved."""
         try:
             self._do(share, "ls")
         except CommandFailed as error:
             raise NotProved(f"cannot list share {share}", explain(error.output)) from error
+        return ""
+
+    def write_all(self, shares: Sequence[str], folder: str) -> bool:
+        """As `write`, for many shares in one session; False where anything at all was not as it should be."""
+        name = PROOF_FILE + secrets.token_hex(6)
+        content = secrets.token_hex(PROOF_SIZE // 2)
+        self.host.write(f"{folder}/{name}", content, 0o600)
+        use = f"put {folder}/{name} {name}; get {name} {folder}/{name}.%d; del {name}"
+        commands = [f'tcon "{share}"; {use % number}' for number, share in enumerate(shares)]
+        files = [f"{folder}/{name}.{number}" for number in range(len(shares))]
+        try:
+            self._do(shares[0], "; ".join(commands))
+            return all(self.host.read(file) == content for file in files)
+        except CommandFailed:
+            return False
+        finally:
+            self.host.run("rm", "-f", "--", f"{folder}/{name}", *files)
 
     def write(self, share: str, folder: str) -> str:
         """Write 1 MiB, read it back, delete it, by way of files in `folder`. Returns a warning, empty when all is well.

@@ -5,11 +5,13 @@ kernel ends all it started.
 """
 
 import fcntl
+import itertools
 import json
 import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CommandFailed, GatewayError, NotProved
@@ -18,6 +20,7 @@ from .session import Session
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1  # netdevice(7)
 START_WAIT = 15.0
+BATCH = 100
 
 
 def main() -> None:
@@ -37,15 +40,23 @@ def _prove(order: dict[str, Any]) -> dict[str, str]:
         ["smbd", "--foreground", "--no-process-group", f"--configfile={folder}/smb.conf"], f"{folder}/log.smbd"
     )
     _wait(process, order["port"], f"{folder}/log.smbd")
-    warnings = {}
-    for share, user, rights in order["shares"]:
-        session = Session(Node(), order["client"], "127.0.0.1", order["port"], order["accounts"][user])
-        if rights == "write":
-            warnings[share] = session.write(share, folder)
-        else:
-            session.list(share)
+    warnings: dict[str, str] = {}
+    client = Node(), order["client"], "127.0.0.1", order["port"]
+    for user, rights, shares in _batches(order["shares"]):
+        session = Session(*client, order["accounts"][user])
+        if len(shares) > 1 and rights == "write" and session.write_all(shares, folder):
+            continue
+        for share in shares:
+            warnings[share] = session.write(share, folder) if rights == "write" else session.list(share)
     process.kill()
     return {share: warning for share, warning in warnings.items() if warning}
+
+
+def _batches(shares: list[list[str]]) -> Iterator[tuple[str, str, list[str]]]:
+    """Shares of the same user and right, a hundred at a time."""
+    for (user, rights), group in itertools.groupby(sorted(shares, key=lambda s: s[1:]), key=lambda s: (s[1], s[2])):
+        names = [name for name, _, _ in group]
+        yield from ((user, rights, names[start : start + BATCH]) for start in range(0, len(names), BATCH))
 
 
 def _loopback_up() -> None:
