@@ -3,24 +3,25 @@
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import journal as journals
 from .advice import advice
 from .convergence import Convergence, Result, Tell, outcome, silent
-from .errors import GatewayError
 from .host import Host
 from .installation import Installation
 from .intake import Intake, Options
 from .model import KINDS, Gateway, Resource, Share, User
 from .paths import Paths
 from .recovery import Recovery
-from .samba.accounts import nt_hash
+from .samba.accounts import nt_hash, secret_name
 from .step import Cell, Ledger, look
 from .store import Store
 from .world import World
 
 PLAIN = Options()
+RETRY, LONGEST_RETRY = 10.0, 600.0  # seconds until a gateway that is not whole is tried again
 
 
 class Engine:
@@ -32,6 +33,8 @@ class Engine:
         self.convergence = Convergence(self.site)
         self.recovery = Recovery(self.site, self.convergence)
         self.converged: dict[tuple[str, str], str] = {}  # digests of the records that this node is true to
+        self.failing: dict[str, tuple[float, float]] = {}  # gateways not whole: when to try again, and the pause
+        self.debts: set[str] = set()  # journals of operations that neither ended nor could be put back
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()
 
@@ -55,15 +58,15 @@ class Engine:
         """Make the world as the resources say. All or nothing. Raises Invalid, Conflict, Failed, NotProved."""
         records = self.intake.checked(items, self.site.world(), options)
         tell("request", "checked", 0)
-        with self._locked(self.site.touched(records, self.site.world())):
+        with self._turn(records):
             former, wanted, journal = self._save(records)
             ledger = self._ledger(journal, tell)
             try:
                 result = self.convergence.forward(former, wanted, ledger, tell)
+                self.converged |= {(record.kind, record.key): record.digest for record in wanted}
+                self.recovery.settle(former, wanted)
             except Exception as error:
-                raise self.recovery.undone(error, ledger, journal, former, wanted) from error
-            self.recovery.settle(wanted)
-            self.converged |= {(record.kind, record.key): record.digest for record in wanted}
+                raise self._undone(error, ledger, journal, former, wanted) from error
             journal.close()
         result.outcomes = [outcome(record, former.get(record)) for record in wanted]
         result.warnings += advice(wanted, former.staged(wanted))
@@ -76,51 +79,76 @@ class Engine:
             former = self.site.world()
             wanted = [r.sealed("creating") for r in self.intake.checked_again(records, former)]
             before = [b for record in wanted if (b := former.get(record)) is not None]
-            journal = journals.Journal(self.site.paths.journal, before, wanted)
+            journal = journals.Journal.begin(self.site.paths.journal, before, wanted)
             try:
                 for record in wanted:
-                    self._keep_password(record)
+                    if isinstance(record, User) and record.password:
+                        secret = nt_hash(record.password.get_secret_value())
+                        self.site.store.keep_secret(secret_name(record), secret)
                     self.site.store.save(record)
-            except GatewayError:
-                self.recovery.restore(former, wanted)
-                journal.close()
-                raise
+                journal.mark("saved")
+            except Exception as error:
+                raise self._undone(error, Ledger(), journal, former, wanted) from error
         return former, wanted, journal
 
-    def _keep_password(self, record: Resource) -> None:
-        if isinstance(record, User) and record.password:
-            name = f"users/{record.name}"
-            self.site.store.keep_secret(f"{name}.former", self.site.store.secret(name))
-            self.site.store.keep_secret(name, nt_hash(record.password.get_secret_value()))
+    def _undone(
+        self, error: Exception, ledger: Ledger, journal: journals.Journal, former: World, touched: Sequence[Resource]
+    ) -> Exception:
+        told = self.recovery.undone(error, ledger, journal, former, touched)
+        if os.path.exists(journal.path):
+            self.debts.add(journal.path)
+        return told
 
     def remove(self, names: Sequence[tuple[str, str]], options: Options = PLAIN, tell: Tell = silent) -> Result:
         """Remove resources (kind, key). Data stays unless `destroy_data`. Raises NotFound, Invalid, Failed."""
         world = self.site.world()
-        removed = [world.find(kind, name) for kind, name in names]
-        self.intake.check_removal(removed, world, options)
+        wanted = [world.find(kind, name) for kind, name in names]
+        self.intake.check_removal(wanted, world, options)
         tell("request", "checked", 0)
-        with self._locked(self.site.touched(removed, world)):
-            former = self.site.world()
-            journal = journals.Journal(self.site.paths.journal, removed, [], removed, options.destroy_data)
+        with self._turn(wanted):
+            former, removed, journal = self._mark_removed(wanted, options)
             ledger = self._ledger(journal, tell)
             try:
                 result = self.convergence.backward(former, removed, ledger, options.destroy_data)
+                for record in removed:
+                    self.converged.pop((record.kind, record.key), None)
+                self.recovery.forget(removed)
             except Exception as error:
-                raise self.recovery.undone(error, ledger, journal, former, []) from error
-            self.recovery.forget(removed)
-            for record in removed:
-                self.converged.pop((record.kind, record.key), None)
+                raise self._undone(error, ledger, journal, former, removed) from error
             journal.close()
         result.outcomes = [{"kind": r.kind, "key": r.key, "outcome": "deleted"} for r in removed]
         result.changes = ledger.changes
         return result
 
+    def _mark_removed(
+        self, wanted: Sequence[Resource], options: Options
+    ) -> tuple[World, list[Resource], journals.Journal]:
+        """Check again under the lock of the store, and mark the records: a store that is read-only refuses here."""
+        with self.site.store.lock():
+            former = self.site.world()
+            removed = [former.find(record.kind, record.key) for record in wanted]
+            self.intake.check_removal(removed, former, options)
+            journal = journals.Journal.begin(self.site.paths.journal, removed, [], removed, options.destroy_data)
+            try:
+                for record in removed:
+                    self.site.store.save(record.sealed("deleting"))
+                journal.mark("saved")
+            except Exception as error:
+                raise self._undone(error, Ledger(), journal, former, removed) from error
+        return former, removed, journal
+
     def recover(self) -> list[str]:
-        """After a crash: finish every operation that did not end, or put it back. Returns what became of each."""
+        """Finish every operation that a crash or a read-only store cut off, or put it back; says what became of each.
+
+        What can be neither stays a debt, for `recover` to try again.
+        """
         said = []
-        for entry in list(journals.entries(self.site.paths.journal)):
-            with self._locked([gateway.name for gateway in self.site.world().gateways.values()]):
-                said.append(self.recovery.resume(entry))
+        for path in sorted(self.debts, key=os.path.getmtime):
+            with self._locked(["", *self.site.world().gateways]):
+                told, settled = self.recovery.resume(path)
+            said.append(told)
+            if settled:
+                self.debts.discard(path)
         return said
 
     def start(self) -> list[str]:
@@ -129,23 +157,49 @@ class Engine:
         for folder, mode in ((paths.state, 0o711), (paths.run, 0o755), (paths.log, 0o750)):
             os.makedirs(folder, mode=mode, exist_ok=True)
         self.recovery.share_mounts()
+        self.recovery.sweep()
+        self.debts = set(journals.unfinished(paths.journal))
         said = self.recover()
-        world = self.site.world()
-        for gateway in filter(self.site.owns, world.gateways.values()):
-            said += self.bring_up(gateway)
-        self.converged = self.digests()
+        for gateway in filter(self.site.owns, self.site.world().gateways.values()):
+            said += self.bring_up(gateway.name)
+        self.converged = {key: digest for key, digest in self.digests().items() if digest}
         return said
 
-    def bring_up(self, gateway: Gateway) -> list[str]:
+    def bring_up(self, name: str) -> list[str]:
         """Converge a whole gateway; returns what could not be."""
-        with self._locked([gateway.name]):
-            return self.recovery.bring_up(gateway, self.site.world())
+        with self._locked([name]):
+            world = self.site.world()
+            gateway = world.gateways.get(name)
+            if gateway is None or not self.site.owns(gateway):
+                return []
+            said = self.recovery.bring_up(gateway, world)
+        self._brought_up(name, bool(said))
+        # What another node has not finished may yet be put back: looked at again as soon as it is ready.
+        for record in (*world.users.values(), *world.groups.values()):
+            if record.state != "ready":
+                self.converged.pop((record.kind, record.key), None)
+        return said
 
-    def digests(self) -> dict[tuple[str, str], str]:
-        """The digests of all records that are ready: those still being created are left to who creates them."""
+    def _brought_up(self, name: str, failed: bool) -> None:
+        """Keep when a gateway that is not whole is tried again: ever more rarely."""
+        _, pause = self.failing.pop(name, (0.0, RETRY / 2))
+        if failed:
+            pause = min(pause * 2, LONGEST_RETRY)
+            self.failing[name] = time.monotonic() + pause, pause
+
+    def digests(self) -> dict[tuple[str, str], str | None]:
+        """The digests of all records; of those being changed what is known, as they are left to who changes them."""
         world = self.site.world()
-        records = [record for kind in KINDS for record in world.table(kind).values()]
-        return {(record.kind, record.key): record.digest for record in records if record.state == "ready"}
+        records = {(kind, key): record for kind in KINDS for key, record in world.table(kind).items()}
+        known = self.converged
+        return {key: record.digest if record.state == "ready" else known.get(key) for key, record in records.items()}
+
+    @contextlib.contextmanager
+    def _turn(self, records: Sequence[Resource]) -> Iterator[None]:
+        """Wait for the gateways that a change reaches; people and gateways change one at a time: they reach all."""
+        everybody = [] if all(isinstance(record, Share) for record in records) else [""]
+        with self._locked(everybody), self._locked(self.site.touched(records, self.site.world())):
+            yield
 
     def _ledger(self, journal: journals.Journal, tell: Tell) -> Ledger:
         return Ledger(journal.note, lambda change: tell(change.step.name, change.verb, change.seconds))

@@ -1,16 +1,20 @@
 """Backward: undo of an operation that failed, and what an engine does about those that a crash cut off."""
 
 import contextlib
+import glob
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from . import journal as journals
 from .blueprint import Blueprint
 from .convergence import Convergence, silent
 from .errors import Failed, GatewayError
 from .installation import Installation
-from .model import Gateway, Resource, User
+from .model import Gateway, Resource, Share, User
+from .samba.accounts import secret_name
 from .samba.registry import Registry
+from .samba.session import PROOF_FILE
 from .step import Change, Ledger, Step
 from .world import World
 
@@ -22,94 +26,163 @@ class Recovery:
         self.site, self.convergence = site, convergence
 
     def undone(
-        self, error: Exception, ledger: Ledger, journal: journals.Journal, former: World, wanted: Sequence[Resource]
+        self, error: Exception, ledger: Ledger, journal: journals.Journal, former: World, touched: Sequence[Resource]
     ) -> Exception:
-        """Set back what was changed, then the records; returns the error with what was undone and what is left."""
+        """Set back what was changed, then the records; returns the error with what was undone and what is left.
+
+        The journal stays where the records could not be set back.
+        """
+        with contextlib.suppress(OSError):
+            journal.mark("undoing")
         undone, left = ledger.undo()
         try:
-            with self.site.store.lock():
-                self.restore(former, wanted)
-            left += self._mend(former, wanted)
+            self.restore(former, touched)
+            left += self._mend(touched)
             journal.close()
-        except GatewayError as trouble:
+        except (GatewayError, OSError) as trouble:
             journal.keep()
-            left.append(f"the records ({trouble}); the engine tries again when it starts")
+            left.append(f"the records ({trouble}); the engine tries again")
         if isinstance(error, GatewayError):
             error.undone, error.left = undone, left
             return error
         return Failed("the engine failed", f"{type(error).__name__}: {error}", undone=undone, left=left)
 
-    def restore(self, former: World, wanted: Sequence[Resource]) -> None:
-        """The records as they were, and their passwords."""
-        for record in wanted:
-            before = former.get(record)
-            if before is None:
-                self.site.store.delete(record)
-            else:
-                self.site.store.save(before)
-            name = f"users/{record.name}"
-            if isinstance(record, User) and record.password_set != getattr(before, "password_set", None):
-                self.site.store.keep_secret(name, self.site.store.secret(f"{name}.former"))
-                self.site.store.keep_secret(f"{name}.former", None)
+    def restore(self, former: World, touched: Sequence[Resource]) -> None:
+        """The records as they were, and their passwords; not those that another engine changed since."""
+        with self.site.store.lock():
+            present = self.site.world()
+            for record in touched:
+                now, before = present.get(record), former.get(record)
+                if now is not None and now.digest == record.digest and now != before:
+                    if before is None:
+                        self.site.store.delete(record)
+                    else:
+                        self.site.store.save(before)
+                if now is None or now.digest == record.digest:
+                    self._drop_password(record, before)
 
-    def _mend(self, former: World, wanted: Sequence[Resource]) -> list[str]:
+    def _drop_password(self, record: Resource | None, kept: Resource | None) -> None:
+        """Forget the password of a record, unless it is also that of the one kept."""
+        if isinstance(record, User) and record.password_set not in (None, getattr(kept, "password_set", None)):
+            name = secret_name(record)
+            if self.site.store.secret(name) is not None:
+                self.site.store.keep_secret(name, None)
+
+    def _mend(self, touched: Sequence[Resource]) -> list[str]:
         """After an undo each running Samba loads its former configuration; returns what could not be mended."""
-        ledger = Ledger()
-        for scope in self.site.scopes(wanted, former):
-            if scope.gateway.name in former.gateways:
-                try:
-                    ledger.converge(self.site.blueprint(former).guest(scope.gateway))
-                except GatewayError as error:
-                    return [str(error)]
+        world = self.site.world()
+        for scope in self.site.scopes(touched, world):
+            try:
+                Ledger().converge(self.site.blueprint(world).guest(scope.gateway))
+            except GatewayError as error:
+                return [str(error)]
         return []
 
-    def settle(self, wanted: Sequence[Resource]) -> None:
+    def settle(self, former: World, wanted: Sequence[Resource]) -> None:
         """All went well: the records are ready, former passwords go."""
-        for record in wanted:
-            self.site.store.save(record.sealed("ready"))
-            if isinstance(record, User) and record.password:
-                self.site.store.keep_secret(f"users/{record.name}.former", None)
+        with self.site.store.lock():
+            present = self.site.world()
+            for record in wanted:
+                now = present.get(record)
+                if now is not None and now.digest == record.digest:
+                    self.site.store.save(record.sealed("ready"))
+                    self._drop_password(former.get(record), record)
 
     def forget(self, removed: Sequence[Resource]) -> None:
         """The records of what was removed go, and their secrets."""
         with self.site.store.lock():
+            present = self.site.world()
             for record in removed:
-                self.site.store.delete(record)
-                if isinstance(record, User):
-                    self.site.store.keep_secret(f"users/{record.name}", None)
+                now = present.get(record)
+                if now is None or now.digest == record.digest:
+                    self.site.store.delete(record)
+                    self._drop_password(record, None)
 
-    def resume(self, entry: journals.Entry) -> str:
-        """Finish an operation that a crash cut off, or put it back; says which."""
+    def resume(self, path: str) -> tuple[str, bool]:
+        """Finish an operation that a crash cut off, or put it back; says which, and whether that is the end of it."""
+        entry = journals.load(path)
         names = ", ".join(record.title for record in [*entry.wanted, *entry.removed])
-        former = self.site.world().staged([], entry.wanted).staged(entry.former)
+        mine = self._mine(entry)
+        former = self.site.world().staged([], mine.wanted).staged(mine.former)
+        self._sweep_proofs([share for share in mine.wanted if isinstance(share, Share)], former.staged(mine.wanted))
+        journal = journals.Journal.resume(path)
+        try:
+            said = self._finish(mine, former, journal) if entry.forward else self._put_back(mine, former)
+        except (GatewayError, OSError) as error:
+            journal.keep()
+            return f"{names}: neither finished nor put back, tried again later ({error})", False
+        journal.close()
+        return f"{names}: {said}", True
+
+    def _mine(self, entry: journals.Entry) -> journals.Entry:
+        """The operation without the records that another engine changed or removed since."""
+        world = self.site.world()
+        before = {(record.kind, record.key): record.digest for record in entry.former}
+
+        def untouched(record: Resource) -> bool:
+            now = world.get(record)
+            if now is None:
+                return record in entry.removed or "saved" not in entry.marks or "undoing" in entry.marks
+            return now.digest in (record.digest, before.get((record.kind, record.key)))
+
+        wanted, removed = (list(filter(untouched, records)) for records in (entry.wanted, entry.removed))
+        keys = {(record.kind, record.key) for record in [*wanted, *removed]}
+        former = [record for record in entry.former if (record.kind, record.key) in keys]
+        return replace(entry, wanted=wanted, removed=removed, former=former)
+
+    def _finish(self, entry: journals.Entry, former: World, journal: journals.Journal) -> str:
+        ledger = Ledger(journal.note)
         try:
             if entry.removed:
-                self.convergence.backward(former, entry.removed, Ledger(), entry.destroy)
+                self.convergence.backward(former, entry.removed, ledger, entry.destroy)
                 self.forget(entry.removed)
             else:
-                for record in entry.wanted:
-                    self.site.store.save(record)
-                self.convergence.forward(former, entry.wanted, Ledger(), silent)
-                self.settle(entry.wanted)
-            outcome = "finished"
-        except GatewayError as error:
-            left = self._put_back(entry, former)
-            outcome = f"put back ({error.what}: {error.cause})" + (f"; left: {', '.join(left)}" if left else "")
-        os.unlink(entry.path)
-        return f"{names}: {outcome}"
+                self.convergence.forward(former, entry.wanted, ledger, silent)
+                self.settle(former, entry.wanted)
+        except (GatewayError, OSError) as error:
+            journal.mark("undoing")
+            cause = error.reason if isinstance(error, GatewayError) else str(error)
+            # Also what was written just now: it stands in the journal as well.
+            return self._put_back(replace(entry, writes=journals.load(entry.path).writes), former, f" ({cause})")
+        return "finished"
 
-    def _put_back(self, entry: journals.Entry, former: World) -> list[str]:
+    def _put_back(self, entry: journals.Entry, former: World, why: str = "") -> str:
         """Undo by the journal what an engine that crashed had written."""
+        touched = [*entry.wanted, *entry.removed]
         steps: dict[str, Step] = {}
-        for world, records in ((former, entry.former), (former.staged(entry.wanted), entry.wanted)):
+        for world, records in ((former, entry.former), (former.staged(entry.wanted), touched)):
             for scope in self.site.scopes(records, world):
                 steps |= {s.name: s for s in self.site.blueprint(world).everything(scope.gateway, scope.shares)}
         ledger = Ledger()
         ledger.changes = [Change(steps[name], value) for name, value in entry.writes if name in steps]
         _, left = ledger.undo()
-        with self.site.store.lock():
-            self.restore(former, entry.wanted)
-        return left + self._mend(former, entry.wanted)
+        self.restore(former, touched)
+        left += self._mend(touched)
+        return f"put back{why}" + (f"; left: {', '.join(left)}" if left else "")
+
+    def sweep(self) -> None:
+        """Remove what a crash left of files on their way into place, and of proofs: some hold a password."""
+        paths = self.site.paths
+        with contextlib.suppress(GatewayError), self.site.store.lock():
+            for folder in (paths.config, paths.priv):
+                self._sweep(folder, "-type", "f", "-name", ".new-*", "-delete")
+        for folder in glob.glob(f"{glob.escape(paths.instance(''))}*"):
+            self._sweep(folder, "-maxdepth", "2", "-type", "f", "-name", ".new-*", "-delete")
+            for private in ("import", "*.proof-*"):
+                self._sweep(f"{folder}/private", "-type", "f", "-name", private, "-delete")
+            for proof in ("proof-*", "login-*", f"{PROOF_FILE}*"):
+                self._sweep(f"{folder}/run", "-maxdepth", "1", "-name", proof, "-exec", "rm", "-rf", "{}", "+")
+
+    def _sweep_proofs(self, shares: Sequence[Share], world: World) -> None:
+        blueprint = self.site.blueprint(world)
+        for share in shares:
+            with contextlib.suppress(GatewayError):
+                folder = blueprint.source(share).path
+                self._sweep(folder, "-maxdepth", "1", "-type", "f", "-name", f"{PROOF_FILE}*", "-delete")
+
+    def _sweep(self, folder: str, *test: str) -> None:
+        if os.path.isdir(folder):
+            self.site.host.run("find", folder, "-xdev", "-mindepth", "1", *test)
 
     def bring_up(self, gateway: Gateway, world: World) -> list[str]:
         """Converge a whole gateway; a share that fails is told and does not keep the others down."""

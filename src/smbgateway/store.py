@@ -5,11 +5,12 @@ pmxcfs (Proxmox cluster file system): no chmod, no links, rename is atomic, a lo
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +20,8 @@ from .model import KINDS, Resource, parse
 from .paths import Paths
 
 LOCK_WAIT = 10.0  # seconds; as PVE::Cluster waits
-LOCK_STALE = 120.0  # seconds after which the lock of a dead node may be broken, as on Proxmox VE
+# What a store that cannot be written answers: no quorum, no space, no server.
+AWAY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTCONN}
 R = TypeVar("R", bound=Resource)
 
 
@@ -42,7 +44,7 @@ class Store(Protocol):
         """Write or (None) remove a secret."""
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """The lock over all nodes: held for records only, at most a few seconds."""
+        """The lock over all nodes: held for records only, at most a few seconds; its holder may take it again."""
 
 
 class FileStore:
@@ -54,6 +56,8 @@ class FileStore:
         self.broken: dict[str, str] = {}
         self._cache: dict[str, tuple[tuple[int, int, int], Resource]] = {}
         self._thread_lock = threading.RLock()
+        self._turn = threading.RLock()  # of the threads that want the lock over all nodes
+        self._held = 0
 
     def all(self, kind: type[R]) -> dict[str, R]:
         """All records of a kind by key. A file that cannot be read as a record is left out and kept in `broken`."""
@@ -103,42 +107,66 @@ class FileStore:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
                 return
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            for folder in (self.paths.priv, os.path.dirname(path)):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             self.node.write(path, value, 0o600)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock directory. Raises Unavailable after 10 s."""
-        with self._thread_lock:
-            self._take()
+        """Hold the lock; who holds it may take it again. Raises Unavailable after 10 s."""
+        with self._turn, contextlib.ExitStack() as stack:
+            if not self._held:
+                stack.enter_context(self._directory_lock() if self.paths.on_proxmox else self._file_lock())
+            self._held += 1
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):
-                    os.rmdir(self.paths.lock)
+                self._held -= 1
 
-    def _take(self) -> None:
+    @contextlib.contextmanager
+    def _file_lock(self) -> Iterator[None]:
+        """flock(2): it ends with who holds it, however that ends."""
+        with _writing():
+            os.makedirs(os.path.dirname(self.paths.lock), exist_ok=True)
+            descriptor = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._wait(lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _directory_lock(self) -> Iterator[None]:
+        """On pmxcfs: utime(0, 0) asks it for the lock of a dead node, which it gives after 120 s."""
+        with _writing():
+            os.makedirs(os.path.dirname(self.paths.lock), exist_ok=True)
+        self._wait(self._make_lock)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.paths.lock)
+
+    def _make_lock(self) -> None:
+        try:
+            with _writing():
+                os.mkdir(self.paths.lock)
+        except FileExistsError:
+            with contextlib.suppress(OSError):
+                os.utime(self.paths.lock, (0, 0))
+            raise BlockingIOError from None
+
+    def _wait(self, take: Callable[[], object]) -> None:
         deadline = time.monotonic() + LOCK_WAIT
-        os.makedirs(os.path.dirname(self.paths.lock), exist_ok=True)
         while True:
             try:
-                with _writing():
-                    return os.mkdir(self.paths.lock)
-            except FileExistsError:
-                self._break_stale()
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    "the store is locked", f"{self.paths.lock} has been held for {LOCK_WAIT:g} s", hint="try again"
-                )
+                take()
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    cause = f"{self.paths.lock} has been held for {LOCK_WAIT:g} s"
+                    raise Unavailable("the store is locked", cause, hint="try again") from None
             time.sleep(0.05)
-
-    def _break_stale(self) -> None:
-        """On pmxcfs utime(0, 0) asks for an unlock (it decides); elsewhere a lock of 120 s belongs to nobody."""
-        with contextlib.suppress(OSError):
-            if self.paths.on_proxmox:
-                os.utime(self.paths.lock, (0, 0))
-            elif time.time() - os.stat(self.paths.lock).st_mtime > LOCK_STALE:
-                os.rmdir(self.paths.lock)
 
     def _path(self, record: Resource) -> str:
         return f"{self.paths.config}/{record.kind}s/{record.key}.json"
@@ -165,7 +193,7 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
+        if error.errno not in AWAY:
             raise
         raise Unavailable(
             "the store cannot be written",

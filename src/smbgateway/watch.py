@@ -36,6 +36,8 @@ class Watch:
 
     def look(self) -> None:
         """One round."""
+        if self.engine.debts:
+            self._tell(self.engine.recover())
         if self._records_moved():
             self._adopt()
         self._revive()
@@ -62,17 +64,23 @@ class Watch:
         gateways = self.engine.site.world().gateways
         people = any(kind in ("user", "group") for kind, _ in changed)
         names = set(gateways) if people else {key.partition("/")[0] for _, key in changed}
+        for key in changed:  # before the work: what changes meanwhile is a new change
+            if digest := now.get(key):
+                known[key] = digest
+            else:
+                known.pop(key, None)
         for name in sorted(names & set(gateways)):
             if self._ours(gateways[name]):
-                self._tell(self.engine.bring_up(gateways[name]))
-        self.engine.converged = now
+                self._tell(self.engine.bring_up(name))
 
     def _revive(self) -> None:
-        """Start again what died: a supervisor that was killed takes its smbd along."""
+        """Start again what died (a supervisor that was killed takes its smbd along), and try again what failed."""
         world = self.engine.site.world()
         for gateway in filter(self._ours, world.gateways.values()):
-            if self.engine.site.blueprint(world).instance(gateway).pid() is None:
-                self._tell(self.engine.bring_up(gateway))
+            failing = self.engine.failing.get(gateway.name)
+            dead = self.engine.site.blueprint(world).instance(gateway).pid() is None
+            if time.monotonic() > failing[0] if failing else dead:
+                self._tell(self.engine.bring_up(gateway.name))
 
     def _ours(self, gateway: Gateway) -> bool:
         return gateway.state == "ready" and self.engine.site.owns(gateway)

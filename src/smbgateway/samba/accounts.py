@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from Cryptodome.Hash import MD4
 
-from ..errors import CommandFailed, Unavailable
+from ..errors import CommandFailed
 from ..model import Group, User
 from ..step import Step
 from .config import GROUP, GROUP_ID, GUEST, GUEST_ID
 from .instance import Instance
 
 Secret = Callable[[str], str | None]
+DISABLED = "[DU         ]"
 
 
 def nt_hash(password: str) -> str:
@@ -101,7 +102,7 @@ class Accounts:
             if value is None or "[D" in value:
                 self.disconnect(user.name)
 
-        flags = "[U          ]" if user.enabled else "[DU         ]"
+        flags = "[U          ]" if user.enabled else DISABLED
         want = f"{flags} LCT-{user.password_set:08X}"
         return Step(
             f"account {user.name} of gateway {self.instance.gateway.name}", want, self._reader(user.name), write
@@ -123,9 +124,8 @@ class Accounts:
         """Set an account by its hash, from a file for root alone: nothing secret in any argument."""
         flags, _, changed = value.rpartition(" ")
         secret = self.secret(_secret_name(user.name, int(changed.removeprefix("LCT-"), 16)))
-        if secret is None:
-            cause = "the store has no hash of it"
-            raise Unavailable(f"the password of {user.title} is lost", cause, hint=f"set it again: user {user.name}")
+        if secret is None:  # lost: an account that nobody can use, which differs from what is wanted, so drift tells
+            secret, flags = secrets.token_hex(16).upper(), DISABLED
         line = f"{user.name}:{user.uid}:{'X' * 32}:{secret.strip()}:{flags}:{changed}:\n"
         path = f"{self.instance.own}/private/import"  # one name: should a crash leave it, the next one takes it along
         self._known = None

@@ -128,9 +128,7 @@ class Instance:
 
     def daemon(self) -> Step:
         """The running smbd; its value is what it listens on and the configuration it has loaded."""
-        text = config.global_section(self.gateway, self.own)
-        listen = f"{','.join(self.gateway.mode.addresses) or '*'}:{self.gateway.mode.port}"
-        want = f"{listen} {_digest(text)}"
+        want = _loads(config.global_section(self.gateway, self.own))
 
         def read() -> str | None:
             return (self.host.read(f"{self.own}/run/loaded") or "unknown") if self.pid() else None
@@ -141,13 +139,13 @@ class Instance:
                 self.stop()
             elif now is None:
                 self._start()
-            elif now.split(" ")[0] != value.split(" ")[0]:
+            elif now.split(" ")[0] != _loads(self.host.read(self.conf) or "").split(" ")[0]:
                 self.stop()
                 self._start()
             else:
                 self.control("smbd", "reload-config")
-            if value is not None:
-                self.host.write(f"{self.own}/run/loaded", value)
+            if value is not None:  # what was loaded, which during an undo is not yet what shall be
+                self.host.write(f"{self.own}/run/loaded", _loads(self.host.read(self.conf) or ""))
 
         return Step(f"smbd of gateway {self.gateway.name}", want, read, write)
 
@@ -218,5 +216,8 @@ NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nho
 DFREE = '#!/bin/sh\nread -r size < "$1" && echo "$size"\n'
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _loads(text: str) -> str:
+    """What an smbd that loads this configuration listens on, and the digest of it: `127.0.0.1:445 DIGEST`."""
+    parameters = config.parse_sections(text).get("global", {})
+    listen = f"{parameters.get('interfaces', '*').replace(' ', ',')}:{parameters.get('smb ports', '')}"
+    return f"{listen} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
