@@ -31,8 +31,13 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _tell(problem("Interrupted", INTERRUPTED, "interrupted"), as_json=False)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        _hush()
         return PIPE_CLOSED
+
+
+def _hush() -> None:
+    """Nobody reads on: let what is still to be written go nowhere, or the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _execute(words: Sequence[str]) -> int:

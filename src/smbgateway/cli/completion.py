@@ -91,10 +91,8 @@ def zsh(parser: Parser) -> str:
 
 def fish(parser: Parser) -> str:
     """A script for fish."""
-    lines = [
-        "# fish completion of pve-smbgateway; made by: pve-smbgateway completion fish",
-        f"complete -c {PROGRAM} -f",
-    ]
+    groups = " ".join(name for name, command in commands(parser) if command.commands)
+    lines = [FISH.replace("@GROUPS@", groups)]
     for name, command in [("", parser), *commands(parser)]:
         lines += fish_command(name, command)
     return "\n".join(lines) + "\n"
@@ -102,8 +100,7 @@ def fish(parser: Parser) -> str:
 
 def fish_command(name: str, parser: Parser) -> Iterator[str]:
     """The lines of one command."""
-    seen = " && ".join(f"__fish_seen_subcommand_from {word}" for word in name.split()) or "__fish_use_subcommand"
-    head = f"complete -c {PROGRAM} -n '{seen}'"
+    head = f"complete -c {PROGRAM} -n '__smbgw_at {name}'"
     if name in NAMES:
         yield f"{head} -a '({PROGRAM} list --kind {NAMES[name]} --names 2>/dev/null)'"
     elif words(parser):
@@ -157,4 +154,12 @@ _pve_smbgateway() {
 }
 complete -F _pve_smbgateway pve-smbgateway
 """
+FISH = r"""# fish completion of pve-smbgateway; made by: pve-smbgateway completion fish
+function __smbgw_at
+    set -l words (string match -v -- '-*' (commandline -opc))[2..]
+    set -l command "$words[1]"
+    contains -- "$command" @GROUPS@; and set command "$words[1..2]"
+    test "$command" = "$argv"
+end
+complete -c pve-smbgateway -f"""
 SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 Line = tuple[str, str, float]  # what, what became of it, seconds
-MANY = 3
+MANY = 3  # parts of a gateway: told as one line
+WIDE = 36  # the first column, where lines appear before all are known
 
 
 class Story:
@@ -58,8 +59,8 @@ class Story:
     def _tell(self, line: Line) -> None:
         self.lines.append(line)
         if self.session.terminal:
-            shown = text.step(*line)
-            self.rows += -(-len(shown) // os.get_terminal_size().columns)
+            shown = text.step(*line, width=WIDE)
+            self.rows += -(-len(shown) // (os.get_terminal_size().columns or 80))
             print(shown, flush=True)
 
     def end(self, title: str) -> None:
@@ -68,7 +69,7 @@ class Story:
         if not self.session.terminal:
             width = max([text.NAME, *(len(name) for name, _, _ in self.lines if len(name) <= 60)])
             self.session.say([text.clean(title), *(text.step(*line, width=width) for line in self.lines)])
-        elif self.rows < os.get_terminal_size().lines:
+        elif self.rows < os.get_terminal_size().lines and not self.session.verbose:
             sys.stdout.write(f"\x1b[{self.rows}A\r\x1b[2K{text.clean(title)}\x1b[{self.rows}B\r")
         else:
             print(text.clean(title))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 
@@ -16,11 +17,20 @@ PROGRAM = "pve-smbgateway"
 Fill = Callable[["Parser"], None]
 
 
+def formatter(prog: str) -> argparse.HelpFormatter:
+    """argparse's own, with a width that does not take shutil to find out (a third of the time to start)."""
+    try:
+        columns = os.get_terminal_size().columns
+    except OSError:
+        columns = 0
+    return argparse.HelpFormatter(prog, width=min(columns or 80, 100))
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose complaints are Problems, with a hint."""
 
     def __init__(self, *arguments: object, **options: object) -> None:
-        options = {"allow_abbrev": False, "add_help": False, **options}
+        options = {"allow_abbrev": False, "add_help": False, "formatter_class": formatter, **options}
         super().__init__(*arguments, **options)  # type: ignore[arg-type]  # argparse's own, handed on
         self.commands: argparse._SubParsersAction[Parser] | None = None
         self.add_argument("-h", "--help", action="help", help="show this help")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..sizes import show_size
 from . import text
 from .follow import run
 from .problem import usage
@@ -74,7 +75,7 @@ def shares_table(shares: list[dict[str, Any]]) -> list[list[str]]:
     """Rows of `list`."""
     rows = [["NAME", "GATEWAY", "MODE", "SOURCE", "QUOTA", "PURPOSE", "STATE", "ADDRESS"]]
     for share in sorted(shares, key=lambda share: (share["name"], share["gateway"])):
-        quota = text.size(share["quota"]) if share["quota"] else "-"
+        quota = show_size(share["quota"]) if share["quota"] else "-"
         port = "" if share["port"] == 445 else f" port {share['port']}"
         row = [share[name] for name in ("name", "gateway", "mode", "source")]
         rows.append([*row, quota, share["purpose"], share["state"], share["address"] + port])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..sizes import show_size
 from . import text
 from .client import quote
 from .follow import watch
@@ -73,7 +74,7 @@ def share(session: Session, found: dict[str, Any]) -> list[str]:
         ("serving", "yes" if found["serving"] else "NO"),
         ("state", record["state"]),
         ("source", place),
-        ("quota", text.size(record["quota"]) if record["quota"] else "none"),
+        ("quota", show_size(record["quota"]) if record["quota"] else "none"),
         ("used", usage(found["usage"]) if found["usage"] else f"cannot be told: {found.get('usage_error', '')}"),
         ("access", access(record)),
         ("sessions", len(found["sessions"]) or "none"),
@@ -89,10 +90,10 @@ def share(session: Session, found: dict[str, Any]) -> list[str]:
 def usage(found: dict[str, Any]) -> str:
     """`1.2 GiB of 10 GiB (12 %), 8.8 GiB free`; without a limit what is used is the whole file system's."""
     used, limit, free = (found.get(name) for name in ("used", "limit", "available"))
-    room = f", {text.size(free)} free" if free is not None else ""
+    room = f", {show_size(free)} free" if free is not None else ""
     if not limit:
-        return f"{text.size(used or 0)} on its file system{room}"
-    return f"{text.size(used or 0)} of {text.size(limit)} ({100 * (used or 0) / limit:.0f} %){room}"
+        return f"{show_size(used or 0)} on its file system{room}"
+    return f"{show_size(used or 0)} of {show_size(limit)} ({100 * (used or 0) / limit:.0f} %){room}"
 
 
 def access(record: dict[str, Any]) -> str:

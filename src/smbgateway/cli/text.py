@@ -16,15 +16,6 @@ def clean(text: object) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
 
 
-def size(number: float) -> str:
-    """Bytes for a person, as model.show_size, which is slower to import."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if round(number, 1) < 1024 or unit == "PiB":
-            return f"{number:.0f} {unit}" if number == int(number) or unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    raise AssertionError
-
-
 def table(rows: Sequence[Sequence[object]], empty: str) -> list[str]:
     """Aligned columns, the first row their titles; `empty` where there is none but the titles."""
     if len(rows) < 2:
