@@ -13,6 +13,7 @@ from .errors import Failed, GatewayError
 from .installation import Installation
 from .model import Gateway, Resource, Share, User
 from .samba.accounts import secret_name
+from .samba.instance import scratch
 from .samba.registry import Registry
 from .samba.session import PROOF_FILE
 from .step import Change, Ledger, Step
@@ -170,7 +171,9 @@ class Recovery:
             self._sweep(folder, "-maxdepth", "2", "-type", "f", "-name", ".new-*", "-delete")
             for private in ("import", "*.proof-*"):
                 self._sweep(f"{folder}/private", "-type", "f", "-name", private, "-delete")
-            for proof in ("proof-*", "login-*", f"{PROOF_FILE}*"):
+            memory, _, name = scratch(folder).rpartition("/")
+            self._sweep(memory, "-maxdepth", "1", "-name", f"{name}*", "-exec", "rm", "-rf", "{}", "+")
+            for proof in ("login-*", f"{PROOF_FILE}*"):
                 self._sweep(f"{folder}/run", "-maxdepth", "1", "-name", proof, "-exec", "rm", "-rf", "{}", "+")
 
     def _sweep_proofs(self, shares: Sequence[Share], world: World) -> None:

@@ -24,9 +24,17 @@ class Native:
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node, and whose the port is."""
-        faults = self._programs()
+        faults = [*self._programs(), *self._length()]
         moved = former is None or former.mode != self.gateway.mode
         return faults + (self._addresses() + self._port() if moved else [])
+
+    def _length(self) -> list[Fault]:
+        """Samba's sockets lie below the instance; the path of one has at most 107 bytes (unix(7))."""
+        excess = len(f"{self.instance.own}/private/msg.sock/4194304") - 107
+        if excess <= 0:
+            return []
+        where = self.instance.own
+        return [Fault("name", f"{where} is {excess} bytes too long for sockets", "a shorter name, or a shorter --root")]
 
     def _programs(self) -> list[Fault]:
         try:

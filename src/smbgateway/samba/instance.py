@@ -221,3 +221,9 @@ def _loads(text: str) -> str:
     parameters = config.parse_sections(text).get("global", {})
     listen = f"{parameters.get('interfaces', '*').replace(' ', ',')}:{parameters.get('smb ports', '')}"
     return f"{listen} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def scratch(own: str) -> str:
+    """How names of an instance's short-lived directories begin: in memory, and short, as paths of sockets must be."""
+    digest = hashlib.sha256(own.encode()).hexdigest()[:8]
+    return f"/dev/shm/smbgw-{digest}-"  # noqa: S108 - mktemp -d makes them, for root alone

@@ -17,7 +17,7 @@ from ..fields import Rights
 from ..model import Group, Share, User
 from .accounts import nt_hash, random_password
 from .config import Parameters, directories, global_section, render
-from .instance import Instance
+from .instance import Instance, scratch
 from .session import Session, keep_credentials
 
 SHADOW_PORT = 445  # in a network namespace of its own
@@ -75,7 +75,7 @@ class Prover:
         able = [candidate for candidate in candidates if candidate.user]
         if not able:
             return {}
-        folder = self.host.run("mktemp", "-d", f"{self.instance.own}/run/proof-XXXXXXXX").strip()
+        folder = self.host.run("mktemp", "-d", f"{scratch(self.instance.own)}XXXXXXXX").strip()
         try:
             return self._shadow(able, folder)
         finally:
