@@ -64,7 +64,7 @@ _pve_smbgateway() {
     'gateway') _smbgw_words create update delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway create') _smbgw_words -h --help --mode --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway update') _smbgw_names gateway; _smbgw_words -h --help --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
-    'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --destroy-data --confirm --yes --force --root --json -j --verbose ;;
+    'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;

@@ -457,6 +457,14 @@ def test_errors_read_as_the_engine_words_them(engine: Engine, run: Run, error: A
     assert (status, json.loads(out), err) == (error.exit_code, error.to_json(), "")
 
 
+def test_a_gateway_that_was_undone_is_one_thing() -> None:
+    undone = ["share docs", *(f"{part} of gateway lab" for part in ("smbd", "smb.conf", "SID")), "image /x"]
+    assert (
+        describe({**FAILURE, "undone": undone}).splitlines()[1]
+        == "  undone: share docs, gateway lab (3 parts), image /x"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -96,14 +96,10 @@ def _update(parser: Parser) -> None:
 
 def _delete(parser: Parser) -> None:
     _share_name(parser)
-    _destroy(parser, "share")
-    _force(parser)
-
-
-def _destroy(parser: Parser, kind: str) -> None:
     parser.add_argument("--destroy-data", action="store_true", help="delete the data too (asks for the name)")
-    text = f"with --destroy-data, where nobody can be asked: the {kind}'s name once more"
+    text = "with --destroy-data, where nobody can be asked: the share's name once more"
     parser.add_argument("--confirm", "--yes", metavar="NAME", help=text)
+    _force(parser)
 
 
 def _status(parser: Parser) -> None:
@@ -166,8 +162,7 @@ def _gateway(parser: Parser) -> None:
     create = parser.add_command("create", "make a gateway without shares", "gateways:create")
     create.add_argument("--mode", choices=["native"], default="native", help="how it runs")
     update = parser.add_command("update", "change a gateway", "gateways:update")
-    delete = parser.add_command("delete", "delete a gateway and its shares; data stays", "gateways:delete")
-    _destroy(delete, "gateway")
+    delete = parser.add_command("delete", "delete a gateway without shares", "gateways:delete")
     show = parser.add_command("show", "show a gateway as apply accepts it", "gateways:show")
     for command in (create, update, delete, show):
         command.add_argument("name", metavar="NAME", help="name of the gateway")

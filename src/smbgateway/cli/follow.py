@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from . import text
-from .problem import INTERRUPTED, UNAVAILABLE, Problem, problem
+from .problem import INTERRUPTED, MANY, UNAVAILABLE, Problem, problem
 from .session import Session
 
 TYPE_CHECKING = False
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 Line = tuple[str, str, float]  # what, what became of it, seconds
-MANY = 3  # parts of a gateway: told as one line
 WIDE = 36  # the first column, where lines appear before all are known
 
 

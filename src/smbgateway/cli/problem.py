@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # typing takes 3 ms to import; checkers know this name
 if TYPE_CHECKING:
     from typing import Any
 
+MANY = 3  # parts of a gateway: told as one
 FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 1, 2, 3, 130
 
 
@@ -37,15 +38,25 @@ def usage(what: str, hint: str = "") -> Problem:
 
 
 def describe(body: dict[str, Any]) -> str:
-    """The text for a person: what errors.GatewayError says of itself."""
+    """The text for a person: what errors.GatewayError says of itself, shorter where a whole gateway is undone."""
     lines = [f"{body['what']}: {body['cause']}" if body.get("cause") else body["what"]]
     for fault in body.get("faults", []):
         hint = f" ({fault['hint']})" if fault.get("hint") else ""
         lines.append(f"  {fault['field']}: {fault['message']}{hint}")
-    lines += [f"  {word}: {', '.join(body[word])}" for word in ("undone", "left") if body.get(word)]
+    lines += [f"  {word}: {', '.join(folded(body[word]))}" for word in ("undone", "left") if body.get(word)]
     if body.get("hint"):
         lines.append(f"  {body['hint']}")
     return "\n".join(lines)
+
+
+def folded(names: list[str]) -> list[str]:
+    """Names of steps; the many parts of a gateway as one."""
+    gateways = [name.partition(" of gateway ")[2] for name in names]
+    found = []
+    for name, gateway in zip(names, gateways, strict=True):
+        parts = gateways.count(gateway) if gateway else 0
+        found.append(f"gateway {gateway} ({parts} parts)" if parts >= MANY else name)
+    return list(dict.fromkeys(found))
 
 
 def nearest(word: str, known: list[str]) -> str:

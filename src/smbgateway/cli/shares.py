@@ -178,24 +178,23 @@ def change(session: Session, arguments: Namespace, record: dict[str, Any], doing
 
 def delete(session: Session, arguments: Namespace) -> int:
     """Delete a share; its data only when asked for by name."""
-    return remove(session, arguments, "share")
+    if arguments.destroy_data:
+        confirm(session, arguments)
+    return remove(session, arguments, "share", arguments.destroy_data)
 
 
-def remove(session: Session, arguments: Namespace, kind: str) -> int:
+def remove(session: Session, arguments: Namespace, kind: str, destroy: bool = False) -> int:
     """Delete a resource."""
-    destroy = getattr(arguments, "destroy_data", False)
-    if destroy:
-        confirm(session, arguments, kind)
-    choice = {"force": getattr(arguments, "force", False), "destroy_data": destroy}
-    body = {"targets": [{"kind": kind, "name": arguments.name}], "options": choice}
+    options = {"force": getattr(arguments, "force", False), "destroy_data": destroy}
+    body = {"targets": [{"kind": kind, "name": arguments.name}], "options": options}
     return run(session, "/v1/remove", body, f"deleting {kind} {arguments.name}")
 
 
-def confirm(session: Session, arguments: Namespace, kind: str) -> None:
+def confirm(session: Session, arguments: Namespace) -> None:
     """Data is destroyed only by somebody who names it twice. Raises Problem."""
     name, said = arguments.name, arguments.confirm
     if said is None and sys.stdin.isatty() and not session.json:
-        print(f"This deletes {kind} {name} AND ALL ITS DATA. Type its name to go on: ", end="", file=sys.stderr)
+        print(f"This deletes share {name} AND ALL ITS DATA. Type its name to go on: ", end="", file=sys.stderr)
         sys.stderr.flush()
         said = sys.stdin.readline().rstrip("\n")
     if said is None:
