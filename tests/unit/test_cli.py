@@ -209,8 +209,11 @@ def test_a_created_share_is_told_step_by_step(engine: Engine, run: Run) -> None:
 
 def test_another_port_is_told_with_a_command_that_works(engine: Engine, run: Run) -> None:
     engine.answers["GET /v1/resources/gateway/lab"] = {**GATEWAY, "mode": {"kind": "native", "port": 1445}}
-    engine.job(("done", {**RESULT, "addresses": ["\\\\127.0.0.1\\my docs"]}), target="/v1/create")
-    last = run("create", "my docs")[1].splitlines()[-1]
+    made = {"kind": "share", "key": "lab/my docs", "outcome": "created"}
+    addresses = ["\\\\127.0.0.1\\my docs", "\\\\127.0.0.1\\an older one"]
+    engine.job(("done", {**RESULT, "outcomes": [made], "addresses": addresses}), target="/v1/create")
+    address, last = run("create", "my docs")[1].splitlines()[1:]
+    assert address == addresses[0]
     assert last == "  on port 1445: smbclient '//127.0.0.1/my docs' -p 1445 -U USER"
 
 
@@ -246,6 +249,7 @@ def test_a_failed_change_shows_how_far_it_came(engine: Engine, run: Run) -> None
         (["unchanged user a", "unchanged user b"], 0, "nothing to change: 2 resources as asked for"),
         (["updated share lab/docs"], 1, "updated share docs on gateway lab"),
         (["created gateway lab", "created share lab/docs"], 1, "created share docs on new gateway lab"),
+        (["updated gateway lab", "created share lab/docs"], 1, "created share docs on gateway lab"),
         (["created gateway x", "created share lab/docs"], 1, "applied 2 resources: 2 created"),
         (["created user a", "updated user b"], 1, "applied 2 resources: 1 created, 1 updated"),
     ],

@@ -71,7 +71,7 @@ def _list(parser: Parser) -> None:
 
 
 def _show(parser: Parser) -> None:
-    parser.usage = "%(prog)s [KIND] NAME | --all"
+    parser.usage = "%(prog)s [KIND] NAME | --all [options]"
     parser.add_argument("what", metavar="[KIND] NAME", nargs="*", help="KIND is share, gateway, user or group")
     parser.add_argument("--all", action="store_true", help="everything, as export")
 

@@ -173,8 +173,9 @@ def title(result: dict[str, Any], doing: str) -> str:
         names = named(outcomes[-1]) if len(outcomes) == 1 else text.counted(len(outcomes), "resource")
         return f"mended {names}" if changes else f"nothing to change: {names} as asked for"
     shares = [outcome for outcome in outcomes if outcome["kind"] == "share"]
-    if shares and len(outcomes) == 1 + any(new_gateway(shares[0], other) for other in outcomes):
-        return one_share(shares[0], len(outcomes) > 1)
+    if len(shares) == 1 and all(outcome is shares[0] or serves(outcome, shares[0]) for outcome in outcomes):
+        new = any(serves(outcome, shares[0]) and outcome["outcome"] == "created" for outcome in outcomes)
+        return one_share(shares[0], new)
     if len(outcomes) == 1:
         return f"{outcomes[0]['outcome']} {named(outcomes[0])}"
     return summary(outcomes) if outcomes else f"done: {doing}"
@@ -186,10 +187,9 @@ def named(outcome: dict[str, str]) -> str:
     return f"{outcome['kind']} {name}" + (f" on gateway {gateway}" if gateway else "")
 
 
-def new_gateway(share: dict[str, str], other: dict[str, str]) -> bool:
-    """Whether a gateway was made for a share."""
-    made = other["kind"] == "gateway" and other["outcome"] == "created"
-    return made and share["key"].startswith(f"{other['key']}/")
+def serves(gateway: dict[str, str], share: dict[str, str]) -> bool:
+    """Whether a resource is the gateway of a share: made for it, or changed because of it."""
+    return gateway["kind"] == "gateway" and share["key"].startswith(f"{gateway['key']}/")
 
 
 def one_share(share: dict[str, str], with_gateway: bool) -> str:
@@ -208,14 +208,13 @@ def summary(outcomes: Sequence[dict[str, str]]) -> str:
 def ending(session: Session, result: dict[str, Any]) -> list[str]:
     """What stands below the steps: warnings, and the addresses of what is new."""
     lines = [f"warning: {text.clean(warning)}" for warning in result["warnings"]]
-    shares = [o for o in result["outcomes"] if o["kind"] == "share"]
-    if not any(share["outcome"] == "created" for share in shares):
-        return lines
-    lines += [text.clean(address) for address in result["addresses"]]
-    if len(shares) == len(result["addresses"]) == 1:
-        gateway = shares[0]["key"].rpartition("/")[0]
-        port = session.client.record("gateway", gateway)["mode"].get("port", 445)
-        lines += [reach(result["addresses"][0], port)] if port != 445 else []
+    keys = [o["key"] for o in result["outcomes"] if o["kind"] == "share" and o["outcome"] == "created"]
+    names = [key.rpartition("/")[2] for key in keys]
+    addresses = [address for address in result["addresses"] if address.rpartition("\\")[2] in names]
+    lines += [text.clean(address) for address in addresses]
+    if len(keys) == len(addresses) == 1:
+        port = session.client.record("gateway", keys[0].rpartition("/")[0])["mode"].get("port", 445)
+        lines += [reach(addresses[0], port)] if port != 445 else []
     return lines
 
 

@@ -68,7 +68,16 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("--json", "-j", action="store_true", default=missing, help=text)
         text = "show the requests to the engine too"
         group.add_argument("--verbose", action="store_true", default=missing, help=text)
+        if " " in self.prog and not self.commands and not self.usage:  # a list of all options tells nobody anything
+            self.usage = " ".join(["%(prog)s", *self.operands(), "[options]"])
         return self
+
+    def operands(self) -> list[str]:
+        """The arguments that are no options, as a synopsis has them."""
+        forms = {"?": "[{}]", "*": "[{} ...]", "+": "{} ..."}
+        actions = [action for action in self._actions if not action.option_strings]
+        names = [str(action.metavar or "|".join(map(str, action.choices or [action.dest]))) for action in actions]
+        return [forms.get(str(a.nargs), "{}").format(name) for a, name in zip(actions, names, strict=True)]
 
     def add_command(self, name: str, summary: str, run: str = "") -> Parser:
         """Add a command below this one; `run` names what does it, as `module:function`."""
