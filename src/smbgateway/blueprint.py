@@ -116,21 +116,26 @@ class Blueprint:
         gateway = self.world.gateways[share.gateway]
         dfree = None
         if source.has_quota and not source.shows_quota:
-            dfree = f"{self.instance(gateway).own}/dfree {self.size_file(share)}"
+            dfree = self.size_program(share)
         return share_section(share, gateway, source.path, dfree)
 
-    def size_file(self, share: Share) -> str:
-        """The file that tells a client the size of a share, where the file system shows another."""
+    def size_program(self, share: Share) -> str:
+        """The program that tells a client the size of a share, where the file system shows another.
+
+        One for each share: smbd calls it as the connected user, with the path asked for and no argument of ours
+        (smb.conf(5), dfree command; a blank and what follows would be part of its name).
+        """
         name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
         return f"{self.paths.instance(share.gateway)}/run/size-{name}"
 
     def publish_size(self, share: Share) -> None:
-        """Write that file: total and free space, in units of 1 KiB. Raises GatewayError."""
+        """Write that program: total and free space, in units of 1 KiB. Raises GatewayError."""
         source = self.source(share)
         if source.has_quota and not source.shows_quota:
             usage = source.usage()
             total = usage.limit if usage.limit is not None else usage.used + usage.available
-            self.host.write(self.size_file(share), f"{total // 1024} {usage.available // 1024} 1024\n")
+            text = f"#!/bin/sh\necho {total // 1024} {usage.available // 1024} 1024\n"
+            self.host.write(self.size_program(share), text, 0o755)
 
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""

@@ -90,7 +90,7 @@ def _protection(gateway: Gateway) -> Parameters:
 
 
 def share_section(share: Share, gateway: Gateway, path: str, dfree: str | None = None) -> Parameters:
-    """The definition of a share that serves `path`; `dfree` is the command that tells its size, if one must."""
+    """The definition of a share that serves `path`; `dfree` is the program that tells its size, if one must."""
     homes = isinstance(share.purpose, HomesPurpose)
     parameters = {
         "path": f"{path}/%u" if homes else path,

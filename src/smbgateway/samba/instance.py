@@ -58,7 +58,6 @@ class Instance:
             self.file("nsswitch.conf", NSSWITCH),
             self.file("passwd", USERS),
             self.file("group", GROUPS),
-            self.file("dfree", DFREE, 0o755),
             self.file("client.conf", config.client_section(self.own)),
             self.file("smb.conf", config.global_section(self.gateway, self.own)),
             self._sid(),
@@ -193,7 +192,7 @@ class Instance:
 
 
 DIRECTORIES = {
-    ".": "711",  # connected users run the dfree program and pass through to nothing else
+    ".": "711",  # connected users run the programs that tell sizes, and pass through to nothing else
     "private": "700",
     "state": "755",
     "cache": "755",
@@ -211,9 +210,6 @@ DIRECTORIES = {
 USERS = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
 GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
-
-# Tells a client the size of a share (smb.conf(5), dfree command): `dfree FILE PATH`, run as the connected user.
-DFREE = '#!/bin/sh\nread -r size < "$1" && echo "$size"\n'
 
 
 def _loads(text: str) -> str:
