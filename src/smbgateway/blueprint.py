@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from . import modes, sources
 from .errors import CommandFailed, Unavailable
 from .host import Host
-from .model import Gateway, HomesPurpose, MediaPurpose, Share
+from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
 from .paths import Paths
 from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
@@ -115,8 +115,8 @@ class Blueprint:
         source = self.source(share)
         gateway = self.world.gateways[share.gateway]
         dfree = None
-        if source.has_quota and not source.shows_quota:
-            dfree = self.size_program(share)
+        if source.has_quota and not source.shows_quota and not isinstance(share.purpose, TimeMachinePurpose):
+            dfree = self.size_program(share)  # fruit tells Macs the size of their backup, and would not be asked
         return share_section(share, gateway, source.path, dfree)
 
     def size_program(self, share: Share) -> str:

@@ -7,6 +7,8 @@ the password is known in this call, else without one.
 """
 
 import json
+import os
+import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,11 +16,12 @@ from dataclasses import dataclass, field
 
 from ..errors import NotProved
 from ..fields import Rights
+from ..host import Host
 from ..model import Group, Share, User
 from .accounts import nt_hash, random_password
 from .config import Parameters, directories, global_section, render
 from .instance import Instance, scratch
-from .session import Session, keep_credentials
+from .session import Session
 
 SHADOW_PORT = 445  # in a network namespace of its own
 
@@ -167,3 +170,13 @@ class Prover:
     def _said(candidate: Candidate, how: str) -> str:
         done = "wrote and read 1 MiB" if candidate.rights == "write" else "listed its root"
         return f"{how} as {candidate.user.name if candidate.user else '?'}, {done}"
+
+
+def keep_credentials(host: Host, folder: str, user: str, password: str) -> str:
+    """A file for smbclient -A --pw-nt-hash, readable by root alone. Returns its path.
+
+    With the hash, as smbd keeps it: of a password in such a file smbclient drops blanks at the start (measured).
+    """
+    path = os.path.join(folder, f"login-{secrets.token_hex(4)}")
+    host.write(path, f"username = {user}\npassword = {nt_hash(password)}\n", 0o600)
+    return path

@@ -1,7 +1,6 @@
 """One SMB session by smbclient that uses a share as a client would, and words for what it met."""
 
 import contextlib
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Session:
-    """A client at one address. `credentials` is a file for smbclient -A, or empty for an anonymous session."""
+    """A client at one address. `credentials` is a file of keep_credentials, or empty for an anonymous session."""
 
     host: Host
     conf: str
@@ -34,7 +33,7 @@ class Session:
 
     def _do(self, share: str, commands: str) -> str:
         """Run smbclient commands on a share. Raises CommandFailed: smbclient's exit code does not tell all failures."""
-        login = ["-A", self.credentials] if self.credentials else ["-N"]
+        login = ["-A", self.credentials, "--pw-nt-hash"] if self.credentials else ["-N"]
         argv = ["smbclient", f"--configfile={self.conf}", f"--port={self.port}", *login]
         output = self.host.run(*argv, f"//{self.address}/{share}", "-c", commands, timeout=30)
         if "NT_STATUS_" in output:
@@ -109,10 +108,3 @@ def explain(output: str) -> str:
     if not match:
         return output.strip() or "no answer"
     return f"{WORDS[match[0]]} ({match[0]})" if match[0] in WORDS else match[0]
-
-
-def keep_credentials(host: Host, folder: str, user: str, password: str) -> str:
-    """A file for smbclient -A, readable by root alone. Returns its path."""
-    path = os.path.join(folder, f"login-{secrets.token_hex(4)}")
-    host.write(path, f"username = {user}\npassword = {password}\n", 0o600)
-    return path
