@@ -105,6 +105,7 @@ def test_apply_reads_standard_input_and_names_a_file_it_cannot_read(engine: Engi
     assert engine.bodies("POST /v1/apply") == [{"text": "{}", "options": {"force": True, "allow_paths": []}}]
     said = f"cannot read {tmp_path}/no: No such file or directory\n"
     assert run("apply", "-f", f"{tmp_path}/no") == (2, "", said)
+    assert run("apply", "-f", "/dev/zero")[2].startswith("/dev/zero has more than 16 MiB of text")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     assert run("plan", "-f", f"{tmp_path}/binary")[2] == f"cannot read {tmp_path}/binary: it is not UTF-8 text\n"
 

@@ -12,7 +12,9 @@ from .session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from typing import Any
+    from typing import Any, TextIO
+
+LONGEST = 16 << 20  # what the engine reads; and without a limit /dev/zero would take all memory
 
 
 def request(arguments: Namespace) -> dict[str, Any]:
@@ -24,13 +26,21 @@ def content(file: str) -> str:
     """What is in a file, or comes from standard input."""
     try:
         if file == "-":
-            return sys.stdin.read()
+            return limited(sys.stdin, "standard input")
         with open(file, encoding="utf-8") as stream:
-            return stream.read()
+            return limited(stream, file)
     except OSError as error:
         raise usage(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise usage(f"cannot read {file}: it is not UTF-8 text") from error
+
+
+def limited(stream: TextIO, name: str) -> str:
+    """The text of a stream that has an end. Raises Problem."""
+    text = stream.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        raise usage(f"{name} has more than {LONGEST >> 20} MiB of text: that is no list of resources")
+    return text
 
 
 def plan(session: Session, arguments: Namespace) -> int:

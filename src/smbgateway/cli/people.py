@@ -39,7 +39,10 @@ def apply(session: Session, record: dict[str, Any], doing: str) -> int:
 def read_password(session: Session, arguments: Namespace) -> str:
     """A password from standard input, or asked for twice; never from the command line, which others can see."""
     if arguments.password_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        try:
+            return sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise usage("nothing was changed: the password is not UTF-8 text") from error
     if not sys.stdin.isatty() or session.json:
         raise usage("nobody can be asked for a password", "give it by standard input: --password-stdin")
     import getpass

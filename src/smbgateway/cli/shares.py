@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 
 from ..sizes import show_size
 from . import text
@@ -66,8 +67,8 @@ def list_all(session: Session, arguments: Namespace) -> int:
 
 def keys(shares: list[dict[str, Any]]) -> list[str]:
     """Names of shares; with the gateway where several have it."""
-    names = [share["name"] for share in shares]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    names = sorted(share["name"] for share in shares)
+    twice = {name for name, following in pairwise(names) if name == following}
     return [share["key"] if share["name"] in twice else share["name"] for share in shares]
 
 
