@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from .errors import GatewayError, HoldsData
 
@@ -46,6 +47,9 @@ class Cell:
         return bool(self.error) or self.now != self.want
 
 
+Verb = Literal["created", "changed", "removed", "destroyed"]
+
+
 @dataclass(frozen=True)
 class Change:
     """A write that was made, or begun; `former` is what stood there before, None for nothing."""
@@ -53,11 +57,7 @@ class Change:
     step: Step
     former: str | None
     seconds: float = 0.0
-
-    @property
-    def verb(self) -> str:
-        """Word for a person."""
-        return "created" if self.former is None else "changed"
+    verb: Verb = "created"
 
 
 Note = Callable[[str, str | None], None]
@@ -114,7 +114,9 @@ class Ledger:
                 if former is not None:
                     self._set(step, former, None)
             elif destroy:
-                self._attempt(step, "remove", step.destroy)
+                started = time.monotonic()
+                self._attempt(step, "destroy", step.destroy)
+                self._tell(Change(step, step.want, time.monotonic() - started, "destroyed"))
             elif self._read(step) is not None:
                 kept.append(step.name)
         return kept[::-1]
@@ -156,7 +158,8 @@ class Ledger:
         self.changes.append(Change(step, former))
         started = time.monotonic()
         self._attempt(step, "set" if value is not None else "remove", lambda: step.write(value))
-        self.changes[-1] = Change(step, former, time.monotonic() - started)
+        verb: Verb = "removed" if value is None else "created" if former is None else "changed"
+        self.changes[-1] = Change(step, former, time.monotonic() - started, verb)
         self._tell(self.changes[-1])
 
     @staticmethod

@@ -265,7 +265,7 @@ def test_destroy_removes_data_too_last_first() -> None:
 def test_a_destroy_that_fails_restores_what_stood_on_it() -> None:
     world = World({"a": "1", "data": "1", "z": "1"}, fails_at=2)
     ledger = Ledger()
-    with pytest.raises(StepFailed, match=r"^cannot remove data: tool data: boom$"):
+    with pytest.raises(StepFailed, match=r"^cannot destroy data: tool data: boom$"):
         ledger.remove([world.step("a", "1"), world.step("data", "1", True), world.step("z", "1")], destroy=True)
     assert ledger.undo() == (["z"], [])
     assert world.cells == {"a": "1", "data": "1", "z": "1"}
