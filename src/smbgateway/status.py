@@ -92,7 +92,7 @@ def sessions(instance: Instance, share: str) -> list[dict[str, str]]:
     if instance.pid() is None:
         return []
     try:
-        found = json.loads(instance.tool("smbstatus", "--json") or "{}")
+        found = json.loads(instance.inside("smbstatus", "--json") or "{}")  # where our names are known
     except (GatewayError, ValueError):
         return []
     users = {identity: session["username"] for identity, session in found.get("sessions", {}).items()}

@@ -7,7 +7,7 @@ SID), so owners in NT ACLs survive a new passdb.
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from Cryptodome.Hash import MD4
@@ -49,7 +49,7 @@ class Accounts:
     def files(self) -> list[Step]:
         """The unix accounts; both files are replaced whole, and smbd sees them at once."""
         return [
-            self.instance.file("accounts/passwd", self.passwd_text()),
+            self._passwd_file(),
             self._group_file(),
         ]
 
@@ -66,6 +66,16 @@ class Accounts:
         lines += [f"{group.name}:x:{group.gid}:{','.join(group.members)}" for group in self.groups.values()]
         return "\n".join(lines) + "\n"
 
+    def _passwd_file(self) -> Step:
+        step = self.instance.file("accounts/passwd", self.passwd_text())
+
+        def write(value: str | None) -> None:
+            lost = _uids(step.read() or "").items() - _uids(value or "").items()
+            step.write(value)
+            self.disconnect({uid for _, uid in lost})
+
+        return Step(step.name, step.want, step.read, write)
+
     def _group_file(self) -> Step:
         step = self.instance.file("accounts/group", self.group_text())
 
@@ -73,8 +83,7 @@ class Accounts:
             lost = _members(step.read() or "") - _members(value or "")
             step.write(value)
             # A session keeps the groups it began with: who lost one begins anew.
-            for user in sorted({user for _, user in lost}):
-                self.disconnect(user)
+            self.disconnect({self.users[user].uid for _, user in lost if user in self.users})
 
         return Step(step.name, step.want, step.read, write)
 
@@ -100,7 +109,7 @@ class Accounts:
             else:
                 self._import(user, value)
             if value is None or "[D" in value:
-                self.disconnect(user.name)
+                self.disconnect({user.uid})
 
         flags = "[U          ]" if user.enabled else DISABLED
         want = f"{flags} LCT-{user.password_set:08X}"
@@ -112,7 +121,6 @@ class Accounts:
         def write(value: str | None) -> None:
             if value is None or value == "":
                 self._delete(name)
-                self.disconnect(name)
             # else: what an undo sets back, once the record is there again
 
         return Step(f"account {name} of gateway {self.instance.gateway.name}", "", self._reader(name), write)
@@ -141,15 +149,20 @@ class Accounts:
             self.instance.inside("pdbedit", "-x", "-u", name)
             self._known = None
 
-    def disconnect(self, name: str) -> None:
-        """End the open sessions of a user: rights taken away take effect at once."""
-        if self.instance.pid() is None:
+    def disconnect(self, uids: Collection[int | None]) -> None:
+        """End the open sessions of users: rights taken away take effect at once."""
+        if not uids or self.instance.pid() is None:
             return
         sessions = json.loads(self.instance.tool("smbstatus", "--json") or "{}").get("sessions", {})
-        pids = {str(session["server_id"]["pid"]) for session in sessions.values() if session["username"] == name}
+        # By number: the names of ours are not known here, outside of the instance.
+        pids = {str(session["server_id"]["pid"]) for session in sessions.values() if session["uid"] in uids}
         for pid in sorted(pids):
             with contextlib.suppress(CommandFailed):  # gone by itself
                 self.instance.control(pid, "shutdown")
+
+
+def _uids(text: str) -> dict[str, int]:
+    return {name: int(uid) for name, _, uid, *_ in (line.split(":") for line in text.splitlines())}
 
 
 def _members(text: str) -> set[tuple[str, str]]:

@@ -93,7 +93,9 @@ def _cuts(former: Parameters, new: Parameters) -> bool:
     changed = {name for name in former.keys() | new.keys() if former.get(name) != new.get(name)} - HARMLESS
     if changed <= {"valid users", "write list"}:
         before, after = (set(sections.get("write list", "").split()) for sections in (former, new))
-        return bool(before - after)
+        valid = set(new.get("valid users", "").split())
+        # Who may not come in at all any more is cut as denied; a group may still let in who has lost more than that.
+        return any(name in valid or name[0] in "@+" or any(v[0] in "@+" for v in valid) for name in before - after)
     return True
 
 
