@@ -53,10 +53,15 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
                 f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
-    if not gateway.allow_guests:
-        guests = [share.name for share in staged.shares_of(gateway.name) if share.guest]
-        if guests and before and before.allow_guests:
-            yield Fault("allow_guests", f"guests may open {', '.join(guests)}", "close those shares to guests first")
+    yield from _guests(gateway, staged, before)
+
+
+def _guests(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[Fault]:
+    if gateway.allow_guests and gateway.hardened:
+        yield Fault("allow_guests", "a hardened gateway encrypts, and a guest's session cannot be encrypted")
+    guests = [share.name for share in staged.shares_of(gateway.name) if share.guest]
+    if guests and not gateway.allow_guests and before and before.allow_guests:
+        yield Fault("allow_guests", f"guests may open {', '.join(guests)}", "close those shares to guests first")
 
 
 def _collide(one: Gateway, two: Gateway) -> bool:
@@ -79,6 +84,8 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
     if share.guest and gateway and not gateway.allow_guests:
         hint = "allow_guests on the gateway; its sessions are then not all signed"
         yield Fault("guest", f"gateway {gateway.name} allows no guests", hint)
+    if share.guest and share.encryption == "required":
+        yield Fault("guest", "a guest's session cannot be encrypted", "leave out encryption, or guests")
     if share.guest and isinstance(share.purpose, HomesPurpose):
         yield Fault("guest", "a guest has no home")
 

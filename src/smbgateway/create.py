@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import Fault, Invalid
-from .model import parse_source
+from .model import examine, parse_source
 from .world import World
 
 
@@ -42,40 +42,46 @@ def read_request(body: object) -> CreateRequest:
 
 
 def resources(request: CreateRequest, world: World, node: str) -> list[dict[str, Any]]:
-    """The resources of a request: the share, and the gateway where a new one is needed. Raises Invalid."""
-    gateway, new = _gateway(request, world, node)
-    if any(share.gateway == gateway and share.name == request.name for share in world.shares.values()):
-        raise Invalid.of([Fault("name", f"share {request.name} is there already", "change it with update")])
-    purpose: dict[str, Any] = {"kind": request.purpose}
-    if request.grace is not None:
-        purpose["grace"] = request.grace
-    share = {
-        "kind": "share",
-        "name": request.name,
-        "gateway": gateway,
-        "source": _source(request),
-        "quota": request.quota,
-        "purpose": purpose,
-        **request.model_dump(include={"access", "comment", "guest", "encryption", "hidden"}),
-    }
+    """The resources of a request: the share, and the gateway where a new one is needed.
+
+    Raises Invalid with every fault that can be told at this point, those of the share's own fields included.
+    """
+    faults: list[Fault] = []
+    gateway, new = _gateway(request, world, node, faults)
+    source = _source(request, faults)
+    if f"{gateway}/{request.name}" in world.shares:
+        faults.append(Fault("name", f"share {request.name} is there already", "change it with update"))
+    share = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
+    share |= {"quota": request.quota, "purpose": _purpose(request)}
+    share |= request.model_dump(include={"access", "comment", "guest", "encryption", "hidden"})
+    if faults:
+        known = {f"share.{request.name}.source", f"share.{request.name}.gateway"}
+        _, more = examine([share])
+        raise Invalid.of([*faults, *(f for f in more if not f.field.startswith(tuple(known)))])
     return [*new, share]
 
 
-def _source(request: CreateRequest) -> dict[str, str]:
+def _purpose(request: CreateRequest) -> dict[str, Any]:
+    return {"kind": request.purpose} | ({} if request.grace is None else {"grace": request.grace})
+
+
+def _source(request: CreateRequest, faults: list[Fault]) -> dict[str, str]:
     if bool(request.source) == bool(request.path):
         problem = "both source and path are given" if request.source else "no source is given"
         hint = "one of: --source KIND:SPEC (image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs), --path DIRECTORY"
-        raise Invalid.of([Fault("source", problem, hint)])
+        faults.append(Fault("source", problem, hint))
+        return {}
     try:
         return parse_source(request.source) if request.source else {"kind": "directory", "path": str(request.path)}
     except ValueError as error:
-        raise Invalid.of([Fault("source", str(error))]) from error
+        faults.append(Fault("source", str(error)))
+        return {}
 
 
-def _gateway(request: CreateRequest, world: World, node: str) -> tuple[str, list[dict[str, Any]]]:
+def _gateway(request: CreateRequest, world: World, node: str, faults: list[Fault]) -> tuple[str, list[dict[str, Any]]]:
     """The gateway's name, and its resource where it does not exist. Without a name: this node's one native gateway."""
     if request.gateway and request.gateway in world.gateways:
-        _refuse_changes(request)
+        faults += _changes(request)
         return request.gateway, []
     mode: dict[str, Any] = {"kind": request.mode or "native", "addresses": request.addresses}
     if request.port is not None:
@@ -85,7 +91,7 @@ def _gateway(request: CreateRequest, world: World, node: str) -> tuple[str, list
         if len(here) == 1:
             return here[0], []
         if here:
-            raise Invalid.of([Fault("gateway", "this node has several gateways", f"name one: {', '.join(here)}")])
+            faults.append(Fault("gateway", "this node has several gateways", f"name one: {', '.join(here)}"))
     name = request.gateway or default_name(node)
     return name, [{"kind": "gateway", "name": name, "mode": mode}]
 
@@ -96,9 +102,7 @@ def default_name(node: str) -> str:
     return name[:40].rstrip("-") or "native"
 
 
-def _refuse_changes(request: CreateRequest) -> None:
+def _changes(request: CreateRequest) -> list[Fault]:
     hint = "change the gateway itself: gateway update"
     given = {"addresses": request.addresses, "port": request.port}
-    faults = [Fault(name, f"gateway {request.gateway} exists", hint) for name, value in given.items() if value]
-    if faults:
-        raise Invalid.of(faults)
+    return [Fault(name, f"gateway {request.gateway} exists", hint) for name, value in given.items() if value]

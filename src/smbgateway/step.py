@@ -107,7 +107,7 @@ class Ledger:
 
     def remove(self, steps: Sequence[Step], destroy: bool = False) -> list[str]:
         """Remove steps, last first. Steps that hold data stay unless `destroy`; returns the names of those kept."""
-        kept = []
+        kept: list[Step] = []
         for step in reversed(steps):
             if step.destroy is None:
                 former = self._read(step)
@@ -118,8 +118,9 @@ class Ledger:
                 self._attempt(step, "destroy", step.destroy)
                 self._tell(Change(step, step.want, time.monotonic() - started, "destroyed"))
             elif self._read(step) is not None:
-                kept.append(step.name)
-        return kept[::-1]
+                kept.append(step)
+        # What lies inside of something that was unmounted by now is kept with that.
+        return [step.name for step in reversed(kept) if self._read(step) is not None]
 
     def undo(self) -> tuple[list[str], list[str]]:
         """Set back what was changed, last first. Returns the names of what was undone and what had to be left.

@@ -95,11 +95,8 @@ class Accounts:
     def known(self) -> dict[str, str]:
         """The passdb accounts without their hashes, `name -> "[U          ] LCT-..."`: one command for all."""
         if self._known is None:
-            self._known = {}
-            if self.instance.host.read(f"{self.instance.own}/run/loaded") is not None:
-                for line in self.instance.tool("pdbedit", "-L", "-w").splitlines():
-                    name, _, _, _, flags, changed, *_ = line.split(":")
-                    self._known[name] = f"{flags} {changed}"
+            loaded = self.instance.host.read(f"{self.instance.own}/run/loaded") is not None
+            self._known = listed(self.instance) if loaded else {}
         return self._known
 
     def _account(self, user: User) -> Step:
@@ -113,9 +110,10 @@ class Accounts:
 
         flags = "[U          ]" if user.enabled else DISABLED
         want = f"{flags} LCT-{user.password_set:08X}"
-        return Step(
-            f"account {user.name} of gateway {self.instance.gateway.name}", want, self._reader(user.name), write
-        )
+        name = f"account {user.name} of gateway {self.instance.gateway.name}"
+        if self.secret(secret_name(user)) is None:
+            name += " (its password is lost: set it again)"
+        return Step(name, want, self._reader(user.name), write)
 
     def _leftover(self, name: str) -> Step:
         def write(value: str | None) -> None:
@@ -159,6 +157,18 @@ class Accounts:
         for pid in sorted(pids):
             with contextlib.suppress(CommandFailed):  # gone by itself
                 self.instance.control(pid, "shutdown")
+
+
+def listed(instance: Instance) -> dict[str, str]:
+    """The accounts in a passdb. pdbedit takes 20 ms, so what it said holds until the file changes."""
+    stamp = instance.stamp("private/passdb.tdb")
+    if stamp is None or _listed.get(instance.own, ("", {}))[0] != stamp:
+        lines = (line.split(":") for line in instance.tool("pdbedit", "-L", "-w").splitlines())
+        _listed[instance.own] = stamp or "", {name: f"{flags} {changed}" for name, _, _, _, flags, changed, *_ in lines}
+    return _listed[instance.own][1]
+
+
+_listed: dict[str, tuple[str, dict[str, str]]] = {}  # by instance: the stamp of its passdb, and what is in it
 
 
 def _uids(text: str) -> dict[str, int]:
