@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .blueprint import Blueprint
-from .errors import GatewayError
+from .errors import GatewayError, NotProved
 from .installation import Installation, Scope
 from .model import Gateway, Group, Resource, Share, User
 from .samba.proof import Candidate, Proof, Prover, candidate
 from .samba.registry import Registry
+from .sources.cells import closed_way
 from .step import Change, Ledger
 from .world import World
 
@@ -62,7 +63,12 @@ class Convergence:
         instance = blueprint.instance(scope.gateway)
         candidates = self._candidates(blueprint, fresh, list(passwords))
         started = time.monotonic()
-        warnings = Prover(instance).shadow(candidates)
+        try:
+            warnings = Prover(instance).shadow(candidates)
+        except NotProved as error:
+            ways = (closed_way(self.site.host, blueprint.source(share).path) for share in fresh)
+            error.hint = next(filter(None, ways), error.hint)
+            raise
         shadowed = time.monotonic() - started
         self._publish(scope, blueprint, ledger)
         for number, one in enumerate(candidates):

@@ -51,7 +51,7 @@ def resources(request: CreateRequest, world: World, node: str) -> list[dict[str,
     source = _source(request, faults)
     if f"{gateway}/{request.name}" in world.shares:
         faults.append(Fault("name", f"share {request.name} is there already", "change it with update"))
-    share = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
+    share: dict[str, Any] = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
     share |= {"quota": request.quota, "purpose": _purpose(request)}
     share |= request.model_dump(include={"access", "comment", "guest", "encryption", "hidden"})
     if faults:

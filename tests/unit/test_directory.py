@@ -121,3 +121,11 @@ def test_what_is_not_ours_is_not_overwritten() -> None:
     with pytest.raises(Conflict) as caught:
         cells.refuse_foreign("/srv/x", "theirs", "ours")
     assert str(caught.value) == ("/srv/x holds something else: found theirs, expected ours\n  nothing was overwritten")
+
+
+def test_the_closed_directories_on_the_way_to_a_path_are_named() -> None:
+    argv = ("stat", "--printf=%a %n\\n", "--", "/", "/root", "/root/a b")
+    host = FakeHost([Call(argv, "755 /\n700 /root\n2750 /root/a b\n")])
+    assert cells.closed_way(host, "/root/a b/docs") == (
+        "users may not pass through /root (mode 700), /root/a b (mode 2750): chmod o+x it, or choose another place"
+    )

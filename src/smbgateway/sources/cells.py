@@ -180,6 +180,15 @@ def path_faults(host: Host, path: str, place: Place, field: str) -> list[Fault]:
     return []
 
 
+def closed_way(host: Host, path: str) -> str:
+    """Words for the directories above `path` that users may not pass through (no x for others); empty for none."""
+    above = ["/" + "/".join(path.strip("/").split("/")[:length]) for length in range(path.strip("/").count("/") + 1)]
+    lines = host.run("stat", "--printf=%a %n\\n", "--", *above).splitlines()
+    closed = [line for line in lines if not int(line.split(" ")[0], 8) & 0o001]
+    told = ", ".join(f"{name} (mode {mode})" for mode, name in (line.split(" ", 1) for line in closed))
+    return f"users may not pass through {told}: chmod o+x it, or choose another place" if told else ""
+
+
 def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
