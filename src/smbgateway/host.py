@@ -29,6 +29,7 @@ PACKAGES = {
     "smbstatus": "samba",
     "ss": "iproute2",
     "tdbbackup": "tdb-tools",
+    "tdbdump": "tdb-tools",
     "umount": "mount",
     "unshare": "util-linux",
     "xfs_db": "xfsprogs",

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import struct
 import time
 
 from ..errors import CommandFailed, Failed, Unavailable
@@ -21,6 +23,7 @@ class Instance:
     def __init__(self, host: Host, gateway: Gateway, own: str, launcher: Launcher) -> None:
         self.host, self.gateway, self.own, self.launcher = host, gateway, own, launcher
         self.conf = f"{own}/smb.conf"
+        self._modes: dict[str, str] | None = None
 
     @property
     def address(self) -> str:
@@ -80,17 +83,32 @@ class Instance:
         path = os.path.normpath(f"{self.own}/{name}")
 
         def write(value: str | None) -> None:
+            self._modes = None
             if value is None:  # databases and logs of Samba: ours, rebuilt from records
                 self.host.run("rm", "-rf", "--one-file-system", "--", path)
             else:
                 self.host.run("mkdir", "-p", "-m", value, "--", path)
                 self.host.run("chmod", value, "--", path)
 
-        return Step(f"directory {name} of gateway {self.gateway.name}", mode, lambda: self._stat(path, "%a"), write)
+        return Step(f"directory {name} of gateway {self.gateway.name}", mode, lambda: self._present().get(name), write)
 
-    def _stat(self, path: str, shape: str) -> str | None:
+    def _present(self) -> dict[str, str]:
+        """The modes of the directories that are there, by name: one command for all."""
+        if self._modes is None:
+            try:
+                found = self.host.run("find", self.own, "-maxdepth", "1", "-type", "d", "-printf", "%m %P\n")
+            except CommandFailed as error:
+                if "No such file" not in error.output:
+                    raise
+                found = ""
+            lines = (line.split(" ", 1) for line in found.splitlines())
+            self._modes = {name or ".": mode for mode, name in lines}
+        return self._modes
+
+    def stamp(self, name: str) -> str | None:
+        """What changes with each change of a database (tdb sets the time of the file), None where it is absent."""
         try:
-            return self.host.run("stat", f"--printf={shape}", "--", path)
+            return self.host.run("stat", "--printf=%i %s %y", "--", f"{self.own}/{name}")
         except CommandFailed as error:
             if "No such file" in error.output:
                 return None
@@ -98,11 +116,18 @@ class Instance:
 
     def _sid(self) -> Step:
         """The machine SID: the same in all gateways, so that owners in NT ACLs stay when a share moves."""
+        globals_ = config.parse_sections(config.global_section(self.gateway, self.own))["global"]
+        key, database = f"SECRETS/SID/{globals_['netbios name']}", f"{self.own}/private/secrets.tdb"
 
         def read() -> str | None:
-            if self.host.read(self.conf) is None:
+            if self.stamp("private/secrets.tdb") is None:
                 return None
-            return self.tool("net", "getlocalsid").strip().rpartition(" ")[2]
+            try:  # `net getlocalsid` takes 34 ms, and where there is none it makes one
+                return sid_text(self.host.run("tdbdump", "-k", key, database).strip())
+            except CommandFailed as error:
+                if error.output:
+                    raise
+                return None
 
         def write(value: str | None) -> None:
             if value is not None:
@@ -117,7 +142,7 @@ class Instance:
         """
 
         def read() -> str | None:
-            return self._stat(f"{self.own}/private/passdb.tdb", "%F")
+            return "regular file" if self.stamp("private/passdb.tdb") else None
 
         def write(value: str | None) -> None:
             if value is not None:
@@ -217,6 +242,13 @@ def _loads(text: str) -> str:
     parameters = config.parse_sections(text).get("global", {})
     listen = f"{parameters.get('interfaces', '*').replace(' ', ',')}:{parameters.get('smb ports', '')}"
     return f"{listen} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def sid_text(dumped: str) -> str:
+    """A SID (struct dom_sid, MS-DTYP 2.4.2.2) as tdbdump shows its bytes: letters, or a backslash and two digits."""
+    plain = re.sub(r"\\([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), dumped).encode("latin-1")
+    numbers = struct.unpack_from(f"<{plain[1]}I", plain, 8)
+    return "-".join(map(str, ("S", plain[0], int.from_bytes(plain[2:8], "big"), *numbers)))
 
 
 def scratch(own: str) -> str:

@@ -1,9 +1,9 @@
 """Proof of service: a real SMB session decides.
 
-Before a share is published, a one-shot smbd in a network of its own serves it with the very definition, on a copy of
-the passdb in which the user has a random password: login, groups, options, modules and file rights are proved as that
-user, and nobody else can reach it ("shadow proof"). After it is published, the running smbd is asked: by a login where
-the password is known in this call, else without one.
+Before a share is published, a one-shot smbd in a network of its own serves it with the very definition, to accounts of
+random passwords: login, groups, options, modules and file rights are proved as the very user, and nobody else can reach
+it ("shadow proof"). After it is published, the running smbd is asked: by a login where the password is known in this
+call, else without one.
 """
 
 import json
@@ -86,11 +86,11 @@ class Prover:
 
     def _shadow(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
         own = self.instance.own
-        for name in ("private", "state", "cache", "lock", "pid", "ncalrpc"):
-            self.host.run("mkdir", "-m", "755" if name in ("lock", "ncalrpc") else "700", "--", f"{folder}/{name}")
-        for name in ("secrets.tdb", "passdb.tdb"):
-            self.host.run("tdbbackup", "-s", f".{folder.rpartition('/')[2]}", f"{own}/private/{name}")
-            self.host.run("mv", f"{own}/private/{name}.{folder.rpartition('/')[2]}", f"{folder}/private/{name}")
+        for mode, names in (("700", ("private", "state", "cache", "pid")), ("755", ("lock", "ncalrpc"))):
+            self.host.run("mkdir", "-m", mode, "--", *(f"{folder}/{name}" for name in names))
+        database, suffix = f"{own}/private/secrets.tdb", f".{folder.rpartition('/')[2]}"  # with it goes the SID
+        self.host.run("tdbbackup", "-s", suffix, database)
+        self.host.run("mv", f"{database}{suffix}", f"{folder}/private/secrets.tdb")
         self.host.write(f"{folder}/smb.conf", self._configuration(candidates, folder), 0o600)
         order = {"folder": folder, "client": f"{own}/client.conf", "port": SHADOW_PORT}
         order["accounts"] = self._passwords(candidates, folder)
@@ -111,6 +111,7 @@ class Prover:
             "bind interfaces only": "yes",
             "smb ports": str(SHADOW_PORT),
             "registry shares": "no",
+            "passdb backend": f"smbpasswd:{folder}/accounts",
             "log file": f"{folder}/log.smbd",
         }
         text = global_section(self.instance.gateway, self.instance.own)
@@ -118,7 +119,10 @@ class Prover:
         return text + "".join(render(candidate.share.name, candidate.parameters) for candidate in candidates)
 
     def _passwords(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
-        """Give each user a random password, in the copy only. Returns the files for smbclient, by user."""
+        """Accounts for the proof alone (smbpasswd(5)), each with a random password; by it the SID follows from the uid.
+
+        Returns the files for smbclient, by user.
+        """
         files, lines = {}, ""
         for user in {candidate.user.name: candidate.user for candidate in candidates if candidate.user}.values():
             password = random_password()
@@ -127,8 +131,6 @@ class Prover:
                 f"{user.name}:{user.uid}:{'X' * 32}:{nt_hash(password)}:[U          ]:LCT-{int(time.time()):08X}:\n"
             )
         self.host.write(f"{folder}/accounts", lines, 0o600)
-        enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
-        self.host.run(*enter, "pdbedit", f"--configfile={folder}/smb.conf", "-i", f"smbpasswd:{folder}/accounts")
         return files
 
     def real(self, candidate: Candidate, password: str | None, asked: bool = True) -> tuple[str, str]:
