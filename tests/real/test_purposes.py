@@ -259,7 +259,8 @@ def test_modules_know_every_option() -> None:
     modules = Path(said("smbd", "-b").split("MODULESDIR: ")[1].split("\n")[0]) / "vfs"
     options = {tuple(name.split(":")) for case in CASES for name in re.findall(r"\t(\w+:[^=]+) =", rendered(case))}
     for module, option in options:
-        parts = [modules / f"{module}.so", *(modules.parent.glob("libsmbd-base-samba4.so*") if "acl" in module else [])]
+        common = modules.parent.glob("libsmbd-base*.so*") if module == "acl_xattr" else []
+        parts = [modules / f"{module}.so", *common]
         assert any(option.encode() + b"\0" in part.read_bytes() for part in parts), f"{module}:{option}"
 
 
@@ -363,7 +364,8 @@ def test_streams_attributes_and_ea(site: Site, tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("Dear")
     (tmp_path / "mark").write_text("[ZoneTransfer]\nZoneId=3\n")
     site.do(docs, "alice", f"lcd {tmp_path}; put letter; put mark letter:Zone.Identifier; setmode letter +rhs")
-    shown = site.do(docs, "bob", f"allinfo letter; lcd {tmp_path}; get letter:Zone.Identifier got")
+    shown = site.said(docs, "bob", "allinfo letter")  # also asks for snapshots, and of some versions says NT_STATUS
+    site.do(docs, "bob", f"lcd {tmp_path}; get letter:Zone.Identifier got")
     assert "attributes: RHSA (27)" in shown
     assert "stream: [:Zone.Identifier:$DATA], 24 bytes" in shown
     assert (tmp_path / "got").read_bytes() == (tmp_path / "mark").read_bytes()
@@ -445,11 +447,13 @@ def test_a_client_that_lost_its_connection_comes_back_to_its_file(site: Site) ->
 # Protection
 
 
+NOT_NEGOTIATED = re.compile("rotocol negotiation .*failed: NT_STATUS_(NOT_SUPPORTED|INVALID_NETWORK_RESPONSE)")
+
+
 @pytest.mark.parametrize("dialect", ["NT1", "SMB2_02", "SMB2_10"])
 def test_old_dialects_are_refused(site: Site, dialect: str) -> None:
     options = (f"--option=client min protocol={dialect}", f"--option=client max protocol={dialect}")
-    answer = site.said(f"{FILES}/docs", "alice", "ls", *options)
-    assert re.search("protocol negotiation failed: NT_STATUS_(NOT_SUPPORTED|INVALID_NETWORK_RESPONSE)", answer), answer
+    assert NOT_NEGOTIATED.search(site.said(f"{FILES}/docs", "alice", "ls", *options))
 
 
 def test_an_older_dialect_on_request(site: Site) -> None:
@@ -485,8 +489,7 @@ def test_a_hardened_gateway(site: Site) -> None:
     with tree(f"{HARD}/safe") as at:
         assert at.session.encrypt_data
         assert at.session.connection.dialect == Dialects.SMB_3_1_1
-    answer = site.said(f"{HARD}/safe", "alice", "ls", "--option=client max protocol=SMB3_02")
-    assert "protocol negotiation failed: NT_STATUS_NOT_SUPPORTED" in answer
+    assert NOT_NEGOTIATED.search(site.said(f"{HARD}/safe", "alice", "ls", "--option=client max protocol=SMB3_02"))
 
 
 # Macs
@@ -548,7 +551,8 @@ def test_forks_of_a_mac(site: Site, name: str) -> None:
             for offset in range(0, len(content), 50_000):
                 handle.write(content[offset : offset + 50_000], offset)
             handle.close()
-    shown = site.do(f"{MACS}/{name}", "alice", "allinfo letter; rename letter memo; ls")
+    shown = site.said(f"{MACS}/{name}", "alice", "allinfo letter")
+    site.do(f"{MACS}/{name}", "alice", "rename letter memo")
     assert "stream: [:AFP_AfpInfo:$DATA], 60 bytes" in shown
     assert "stream: [:AFP_Resource:$DATA], 200000 bytes" in shown
     with tree(f"{MACS}/{name}") as at:
