@@ -29,6 +29,12 @@ def alternated(rounds: int, *actions: Callable[[], float]) -> list[float]:
     return [statistics.median(each) for each in taken]
 
 
+def pair(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
+    """The medians of two measurements taken in turn: a value and its baseline."""
+    value, baseline = alternated(rounds, ours, theirs)
+    return value, baseline
+
+
 def checked(argv: Sequence[str | Path]) -> None:
     """Run a command that must succeed. Raises RuntimeError with what it said."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/")
