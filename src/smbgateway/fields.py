@@ -15,6 +15,12 @@ RESERVED_SHARES = {"global", "homes", "printers", "print$", "ipc$", "admin$", "f
 RESERVED_ACCOUNTS = {"root", "nobody", "nogroup", "guest", "administrator", "smbgw", "smbgw-guest"}
 
 
+def cut(value: object) -> str:
+    """Words of the sender's as part of a message: not longer than a line."""
+    text = str(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def _is_control(letter: str) -> bool:
     """Whether a letter steers instead of being seen: controls, invisible ones, and what Unicode calls a line end."""
     category = unicodedata.category(letter)
@@ -73,7 +79,7 @@ Principal = Annotated[
 
 def _path(value: str) -> str:
     if not value.startswith("/"):
-        raise ValueError(f'"{value}" is not an absolute path')
+        raise ValueError(f'"{cut(value)}" is not an absolute path')
     for letter in value:
         if _is_control(letter):
             raise ValueError(f"the path has a control character ({ord(letter):#x})")
@@ -91,7 +97,7 @@ def _path(value: str) -> str:
 def _dataset(value: str) -> str:
     # zfs(8): letters, digits and - _ . : per component; @ and # belong to snapshots and bookmarks.
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.:-]*(/[A-Za-z0-9_.:-]+)+", value) or len(value) > 200:
-        raise ValueError(f'"{value}" is not a dataset below a pool: write POOL/NAME, such as tank/docs')
+        raise ValueError(f'"{cut(value)}" is not a dataset below a pool: write POOL/NAME, such as tank/docs')
     if any(part in (".", "..") for part in value.split("/")):
         raise ValueError(f'"{value}" has "." or ".." as a component')
     return value
@@ -100,7 +106,10 @@ def _dataset(value: str) -> str:
 def _address(value: str) -> str:
     if "%" in value:
         raise ValueError("an address has no zone (%): write the address alone")
-    return str(ipaddress.ip_address(value))
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError(f"'{cut(value)}' does not appear to be an IPv4 or IPv6 address") from None
 
 
 def _text(value: str) -> str:

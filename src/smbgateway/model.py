@@ -34,6 +34,7 @@ from .fields import (
     Size,
     State,
     Text,
+    cut,
     password_rule,
 )
 
@@ -41,7 +42,7 @@ from .fields import (
 class Model(BaseModel):
     """Common to all: unknown fields are refused, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # passwords are input
 
 
 class DirectorySource(Model):
@@ -230,7 +231,7 @@ class Group(Resource):
 
 AnyResource = Annotated[Gateway | Share | User | Group, Field(discriminator="kind")]
 KINDS: dict[str, type[Resource]] = {"gateway": Gateway, "group": Group, "share": Share, "user": User}
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyResource)
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyResource, config=ConfigDict(hide_input_in_errors=True))
 
 
 def parse(items: Iterable[object]) -> list[Resource]:
@@ -268,42 +269,47 @@ def _label(item: object, position: int) -> str:
     if not isinstance(item, Mapping) or not isinstance(item.get("kind"), str) or item["kind"] not in KINDS:
         return f"resource.{position}"
     name = item.get("name")
-    return f"{item['kind']}.{name if isinstance(name, str) and name.isprintable() and name else position}"
+    return f"{item['kind']}.{cut(name) if isinstance(name, str) and name.isprintable() and name else position}"
 
 
 def _fault(label: str, detail: ErrorDetails) -> Fault:
-    place, known = _trace(detail["loc"])
+    location = detail["loc"]
+    return explained(detail, KINDS.get(str(location[0])) if location else None, location[1:], label)
+
+
+def explained(detail: ErrorDetails, inside: Any, location: tuple[int | str, ...], label: str = "") -> Fault:
+    """What pydantic found at a `location` inside a model, in our words; `label` stands before the field."""
+    place, known = _trace(inside, location)
     message, hint = detail["msg"].removeprefix("Value error, "), ""
     if detail["type"] == "extra_forbidden":
         message, hint = f'unknown field "{place[-1]}"', did_you_mean(place[-1], known)
-    elif detail["type"] == "missing":
+    elif detail["type"] == "missing" and place:
         message = f'"{place[-1]}" is missing'
     elif detail["type"] == "union_tag_invalid":
         kinds = str(detail["ctx"]["expected_tags"]).replace("'", "")
-        message, hint = f'unknown kind "{detail["ctx"]["tag"]}"', f"known: {kinds}"
+        message, hint = f'unknown kind "{cut(detail["ctx"]["tag"])}"', f"known: {kinds}"
     elif detail["type"] == "union_tag_not_found":
         message = '"kind" is missing'
-    return Fault(".".join([label, *place]), message, hint)
+    return Fault(".".join(part for part in [label, *place] if part), message, hint)
 
 
-def _trace(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+def _trace(inside: Any, location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """What the user wrote of a location, and the fields known where it ends.
 
     Members of a union stand in it by their tag, and a bad key by "[key]": the user wrote neither.
     """
     place: list[str] = []
     known: list[str] = []
-    inside: Any = KINDS.get(str(location[0])) if location else None
-    for part in location[1:]:
+    for part in location:
         fields = getattr(inside, "model_fields", None)
         members = {m.model_fields["kind"].default: m for m in get_args(inside) if hasattr(m, "model_fields")}
         if fields is not None:
             known, inside = list(fields), fields[part].annotation if part in fields else None
-            place.append(str(part))
+            place.append(cut(part))
         elif part in members:
             inside = members[part]
         elif part != "[key]":
-            place.append(str(part))
+            place.append(cut(part))
     return place, known
 
 
@@ -317,8 +323,9 @@ def parse_source(text: str) -> dict[str, str]:
     """`KIND:SPEC` as a source. Raises ValueError."""
     kind, colon, spec = text.partition(":")
     if not colon or not spec:
-        raise ValueError(f'"{text}" is not a source: write KIND:SPEC, such as zfs:tank/docs')
+        raise ValueError(f'"{cut(text)}" is not a source: write KIND:SPEC, such as zfs:tank/docs')
     if kind not in SOURCE_SPECS:
+        kind = cut(kind)
         hint = did_you_mean(kind, SOURCE_SPECS) or f"known: {', '.join(SOURCE_SPECS)}"
         raise ValueError(f'unknown kind of source "{kind}": {hint}')
     return {"kind": kind, SOURCE_SPECS[kind]: spec}

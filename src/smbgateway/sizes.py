@@ -10,7 +10,10 @@ def parse_size(value: object) -> int:
     """Turn `10G`, `512 MiB`, `1.5T` or a number of bytes into bytes. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("write a size such as 10G, or a number of bytes")
+    if isinstance(value, int) and abs(value) >= 10**50:
+        raise ValueError("the size is out of range: it is more than 0 and less than 8E")
     text = str(value).strip()
+    text = text if len(text) <= 50 else f"{text[:47]}..."
     match = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)\s*(?:([KMGTP])(?:i?B)?|B)?", text, re.ASCII | re.IGNORECASE)
     if not match:
         raise ValueError(f'"{text}" is not a size: write a number with K, M, G or T, such as 10G')

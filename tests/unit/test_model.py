@@ -103,7 +103,7 @@ def test_bad_names_of_others(item: dict[str, Any], name: object, text: str) -> N
         (-1, f'"-1" is not a size: write {DIGITS_OF_A_SIZE}'),
         ("\u0661G", f'"\u0661G" is not a size: write {DIGITS_OF_A_SIZE}'),  # a digit, of Arabic script
         ("10\u212a", f'"10\u212a" is not a size: write {DIGITS_OF_A_SIZE}'),  # the Kelvin sign, which folds to k
-        ("9" * 400, f'"{"9" * 400}" is not a size: write {DIGITS_OF_A_SIZE}'),
+        ("9" * 400, f'"{"9" * 47}..." is not a size: write {DIGITS_OF_A_SIZE}'),
         (0, '"0" is out of range: a size is more than 0 and less than 8E'),
         ("0.1B", '"0.1B" is out of range: a size is more than 0 and less than 8E'),
         ("9000P", '"9000P" is out of range: a size is more than 0 and less than 8E'),
@@ -485,3 +485,35 @@ def test_bad_source_words(text: str, message: str) -> None:
 @pytest.mark.parametrize("text", ["directory:/srv/a:b", "image:/srv/a.img", "btrfs:/pool/a", "zfs:tank/docs"])
 def test_source_words_there_and_back(text: str) -> None:
     assert model.show_source(one(SHARE, source=model.parse_source(text)).source) == text
+
+
+LONG = "x" * 100_000
+SECRET = "Hunter-Two-22"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        SHARE | {"name": LONG},
+        SHARE | {LONG: 1},
+        SHARE | {"quota": LONG},
+        SHARE | {"quota": 10**4000},
+        SHARE | {"source": {"kind": LONG}},
+        SHARE | {"source": {"kind": "directory", "path": LONG}},
+        SHARE | {"source": {"kind": "zfs", "dataset": LONG}},
+        SHARE | {"access": {LONG: "read"}},
+        SHARE | {"comment": LONG},
+        GATEWAY | {"mode": {"addresses": [LONG]}},
+        {"kind": LONG},
+    ],
+)
+def test_a_message_is_short_however_long_the_input(item: dict[str, Any]) -> None:
+    assert all(len(text) < 300 for text in faults(item))
+
+
+@pytest.mark.parametrize("password", [SECRET[:7], SECRET * 10, [SECRET], {SECRET: 1}, SECRET + "\n"], ids=type)
+def test_no_message_repeats_a_password(password: object) -> None:
+    assert SECRET[:7] not in str(faults(USER | {"password": password}))
+    with pytest.raises(ValueError, match="password") as raw:
+        model.User.model_validate(USER | {"password": password})
+    assert SECRET[:7] not in str(raw.value), "nor does pydantic itself, should it ever be printed"
