@@ -20,11 +20,11 @@ def made(area: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def docs(made: Site) -> Iterator[Site]:
+def docs(made: Site) -> Site:
     """The share `docs` as it was made, whatever the test before did."""
     access = {"alice": "write", "bob": "read"}
     made.apply(user(password=None), user("bob", None), GROUP, made.share("docs", access=access))
-    yield made
+    return made
 
 
 def test_a_new_share_is_served_without_a_restart_and_disturbs_no_transfer(docs: Site) -> None:

@@ -111,7 +111,7 @@ class Site:
 
     def smb(self, share: str, commands: str = "ls", user: str = "alice", password: str = PASSWORD, **more: Any) -> str:
         """What smbclient says to commands; a refusal is text with NT_STATUS_ in it."""
-        command = client(self, more.pop("gateway", "files"), share, user, password)
+        command = [*client(self, more.pop("gateway", "files"), share, user, password), *more.pop("extra", ())]
         done = subprocess.run([*command, "-c", commands], capture_output=True, text=True, timeout=60, cwd="/", **more)
         return done.stdout + done.stderr
 
@@ -249,7 +249,7 @@ class HeldOpen:
 def snapshot(site: Site) -> dict[str, list[str]]:
     """All that an operation may change, as text. What Samba keeps for itself stays out."""
     root = Path(site.paths.root)
-    seen = {"files": tree(root), "mounts": [p for p in mounts.mounts_below(root)], "loops": loops(root)}
+    seen = {"files": tree(root), "mounts": mounts.mounts_below(root), "loops": loops(root)}
     seen["records"] = contents(Path(site.paths.config)) + contents(Path(site.paths.priv))
     seen["journal"] = os.listdir(site.paths.journal) if os.path.isdir(site.paths.journal) else []
     attributes = ["getfattr", "-R", "-h", "-d", "-m", "^(trusted.smbgateway|system.posix)", "--absolute-names"]
@@ -277,11 +277,24 @@ def contents(folder: Path) -> list[str]:
 
 
 def tree(root: Path) -> list[str]:
-    """Names, kinds, modes and owners below a root, but for logs and Samba's own files."""
-    skipped = [word for name in OURS for word in ("-o", "-path", f"{root}/var/lib/*/native/*/{name}/*")]
-    skipped += ["-o", "-path", f"{root}/var/log/*", "-o", "-path", f"{root}/.*", "-o", "-path", "*/native/*/run/*"]
-    found = mounts.run("find", root, "(", *skipped[1:], ")", "-prune", "-o", "-printf", "%p %y %m %U:%G\n")
-    return sorted(line for line in found.splitlines() if not line.startswith((f"{root}/var/lib/pve-smbgateway/lock",)))
+    """Names, kinds, modes and owners below a root, but for logs, Samba's own files, and empty folders of ours."""
+    state = f"{root}/var/lib/pve-smbgateway"
+    skipped = [word for name in OURS for word in ("-o", "-path", f"{state}/native/*/{name}/*")]
+    skipped += [
+        "-o",
+        "-path",
+        f"{root}/var/log/*",
+        "-o",
+        "-path",
+        f"{root}/.*",
+        "-o",
+        "-path",
+        f"{state}/native/*/run/*",
+    ]
+    found = mounts.run("find", root, "(", *skipped[1:], ")", "-prune", "-o", "-printf", "%p %y %m %U:%G\n").splitlines()
+    folders = tuple(f"{state}/{name}" for name in ("journal", "config", "priv", "native d", "mounts d"))
+    found = [line for line in found if not line.startswith((f"{state}/lock ", f"{state}/mounts/files d"))]
+    return sorted(line for line in found if not (line.startswith(folders) and " f " not in line.removeprefix(state)))
 
 
 def loops(root: Path) -> list[str]:
