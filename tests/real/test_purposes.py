@@ -29,6 +29,8 @@ from smbprotocol.open import (
     FilePipePrinterAccessMask,
     ImpersonationLevel,
     Open,
+    SMB2LockElement,
+    SMB2LockRequest,
     SMB2QueryInfoRequest,
     SMB2QueryInfoResponse,
 )
@@ -434,6 +436,7 @@ def test_a_client_that_lost_its_connection_comes_back_to_its_file(site: Site) ->
         handle, answers = opened(at, "draft", 0x10003, [ask], **make)
         assert any(isinstance(answer, SMB2CreateDurableHandleResponseV2) for answer in answers or [])
         handle.write(b"unsaved")
+        lock(handle)
         at.session.connection.transport._sock.shutdown(socket.SHUT_RDWR)
     with tree(f"{FILES}/docs") as at:
         again = SMB2CreateDurableHandleReconnectV2()
@@ -442,6 +445,16 @@ def test_a_client_that_lost_its_connection_comes_back_to_its_file(site: Site) ->
         assert handle.read(0, 20) == b"unsaved"
         handle.close()
     site.do(f"{FILES}/docs", "alice", "del draft")
+
+
+def lock(handle: Open) -> None:
+    """Lock the first 100 bytes of a file, for this handle alone."""
+    element = SMB2LockElement()
+    element["offset"], element["length"], element["flags"] = 0, 100, 0x12  # exclusive, fail at once
+    ask = SMB2LockRequest()
+    ask["file_id"], ask["locks"] = handle.file_id, [element]
+    at = handle.tree_connect
+    handle.connection.receive(handle.connection.send(ask, at.session.session_id, at.tree_connect_id))
 
 
 # Protection

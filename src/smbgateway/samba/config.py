@@ -16,10 +16,11 @@ MASKS = {
     "directory mask": "0770",
     "force directory mode": "0770",
 }
-# Durable handles: a client that lost its connection comes back to its open files and locks. smbd grants them only where
-# locks need not be shown to others than its clients (smb.conf(5), durable handles); our data has no others.
-DURABLE = {"posix locking": "no", "kernel share modes": "no"}
-# The resource fork is a file: as an xattr it would end at 64 KiB, on ext4 at 4 KiB (vfs_fruit(8), streams_xattr).
+# Durable handles: a client that lost its connection comes back to its open files and locks. smbd keeps no file on which
+# there are locks that it must show to others than its clients too (measured); our data has no others.
+DURABLE = {"posix locking": "no"}
+# The resource fork is a file: as an xattr it would end at 64 KiB, on ext4 at 4 KiB. Files `._x` are seen, so that
+# archives of Macs unpack whole; one that comes from elsewhere and holds nothing is dropped (vfs_fruit(8)).
 FRUIT = {
     "fruit:metadata": "stream",
     "fruit:resource": "file",
