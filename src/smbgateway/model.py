@@ -17,6 +17,7 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -117,7 +118,7 @@ class ArchivePurpose(Model):
 
 
 class HomesPurpose(Model):
-    """A directory per user, made at the first login, open to that user only."""
+    """A directory per user, made with the access, open to that user only; it stays when the access goes."""
 
     kind: Literal["homes"] = "homes"
 
@@ -125,6 +126,24 @@ class HomesPurpose(Model):
 Purpose = Annotated[
     GeneralPurpose | TimeMachinePurpose | MediaPurpose | ArchivePurpose | HomesPurpose, Field(discriminator="kind")
 ]
+
+
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+
+class Levels(Model):
+    """When a share is told of: how full it is, in percent of its quota, and within how many days it fills."""
+
+    notice: Percent = 75
+    warning: Percent = 85
+    critical: Percent = 95
+    fills_within: float = Field(7, ge=0, le=365)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Levels":
+        if not self.notice <= self.warning <= self.critical:
+            raise ValueError("levels ascend: notice, warning, critical")
+        return self
 
 
 class Resource(Model):
@@ -189,6 +208,7 @@ class Share(Resource):
     gateway: GatewayName
     source: Source
     quota: Size | None = None
+    levels: Levels = Levels()
     purpose: Purpose = Field(default_factory=GeneralPurpose)
     access: dict[Principal, Rights] = {}
     guest: Rights | None = None
@@ -214,7 +234,7 @@ class User(Resource):
     enabled: bool = True
     full_name: FullName = ""
     password: Annotated[SecretStr, AfterValidator(password_rule)] | None = Field(None, exclude=True)
-    uid: int | None = Field(None, ge=20000, le=29999)
+    uid: int | None = Field(None, ge=20002, le=29999)  # 20001 is the guest
     password_set: int | None = Field(None, ge=0)
 
 
@@ -226,7 +246,7 @@ class Group(Resource):
     kind: Literal["group"] = "group"
     name: AccountName
     members: tuple[AccountName, ...] = ()
-    gid: int | None = Field(None, ge=20000, le=29999)
+    gid: int | None = Field(None, ge=20002, le=29999)  # 20000 is everybody's group
 
 
 AnyResource = Annotated[Gateway | Share | User | Group, Field(discriminator="kind")]
