@@ -28,10 +28,18 @@ def main() -> int:
     if arguments.list:
         print(json.dumps(promised(benches), indent=1) if arguments.json else list_table(benches))
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything is taken down as after Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupted)
     figures, failures = measured(benches, arguments.quick)
     print(show(figures, failures, arguments.quick, arguments.json))
     return 1 if failures or any(figure.verdict == MISSED for figure in figures) else 0
+
+
+def interrupted(*_: object) -> None:
+    """Take everything down, and let nothing cut that short."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def parse() -> argparse.Namespace:

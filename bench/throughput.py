@@ -141,9 +141,11 @@ def by_hand(made: Installation, name: str, parameters: dict[str, str]) -> Iterat
     inside = ["nsenter", f"--mount=/proc/{made.supervisor()}/ns/mnt", "--"]
     added = [*inside, "smbpasswd", "-c", str(conf), "-s", "-a", USER]
     subprocess.run(added, input=f"{PASSWORD}\n{PASSWORD}\n", text=True, check=True, capture_output=True)
-    command = [*inside, "setpriv", "--pdeathsig", "TERM", "smbd", "--foreground", "--no-process-group"]
+    command = [*inside, "setpriv", "--pdeathsig", "TERM", "smbd"]
+    command += ["--foreground", "--no-process-group", f"--configfile={conf}"]
     with (own / "log").open("wb") as log:
-        smbd = subprocess.Popen([*command, f"--configfile={conf}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # In a session of its own: smbd ends with its whole process group.
+        smbd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
         mounts.until(lambda: answers(made, port), f"the smbd of {own} answers")
         yield port
