@@ -423,6 +423,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "gateway": "other",
             "source": {"kind": "image", "path": "/srv/docs"},
             "quota": 1,
+            "levels": {"notice": 1},
             "purpose": {"kind": "media"},
             "access": {"office": "read"},
             "guest": "read",
