@@ -22,7 +22,8 @@ READING = ("--version", "-b", "-h", "getlocalsid", "showshare", "list", "-L", "s
 
 def only_reads(argv: tuple[str, ...]) -> bool:
     proof = argv[0] in ("mkdir", "mv", "tdbbackup") and any("/run/proof-" in word for word in argv)  # all alike
-    return proof or argv[0] in READS or any(word in READING for word in argv[1:6]) or "smbstatus" in argv
+    searches = argv[0] == "find" and "-printf" in argv
+    return proof or searches or argv[0] in READS or any(word in READING for word in argv[1:6]) or "smbstatus" in argv
 
 
 class Counted(Node):
