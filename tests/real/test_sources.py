@@ -104,7 +104,7 @@ class Lab:
         return [
             f"limit {row[5]} {row[3]}"
             for row in rows
-            if row[0].startswith("0/") and row[3] != "none" and row[5] != "<stale>"
+            if row[0].startswith("0/") and row[3] != "none" and row[5][0] != "<"  # stale, or under deletion
         ]
 
 
@@ -211,7 +211,7 @@ def test_when_the_nth_command_fails_the_world_is_as_before(lab: Lab, after: bool
         assert lab.world() == before, f"after the cut of: {node.cut}"
         if not node.cut:
             break
-    assert nth > 4
+    assert nth > 2
 
 
 @every
@@ -222,9 +222,9 @@ def test_plain_removal_keeps_the_data_and_a_later_converge_serves_it_again(lab: 
     kept = Ledger().remove(all_steps(source, SMALL[lab.kind]))
     expected = {
         "directory": [f"directory {source.path}"],
-        "image": [f"image {lab.home}/docs", f"directory {source.path}"],
+        "image": [f"image {lab.home}/docs"],  # with all inside: it is unmounted by now
         "btrfs": [f"subvolume {lab.home}/docs", f"directory {source.path}"],
-        "zfs": [f"dataset {lab.tank}/{lab.home.name}/docs", f"directory {source.path}"],
+        "zfs": [f"dataset {lab.tank}/{lab.home.name}/docs"],
     }
     if lab.kind == "btrfs":
         expected["btrfs"].append(f"quota accounting of the btrfs at {lab.home}")
@@ -474,7 +474,7 @@ def test_without_its_file_system_btrfs_is_refused_and_nothing_is_made_beneath(la
         refused = Fault("source.path", f"{lab.home} is on ext4, not on btrfs", "is the btrfs mounted?")
         refused = replace(refused, message=f"{lab.home} is on {fstype(lab.home)}, not on btrfs")
         assert lab.source().look() == ([refused], False)
-        with pytest.raises(StepFailed, match=f"not a btrfs filesystem: {lab.home}"):
+        with pytest.raises(StepFailed, match=f"not a btrfs filesystem: {lab.home}|Inappropriate ioctl"):
             converge(lab)
         assert list(lab.home.iterdir()) == []
     finally:
