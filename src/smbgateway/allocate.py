@@ -18,7 +18,11 @@ def allocate(records: Sequence[Resource], former: World, node: str, taken: Colle
     """
     chosen: list[Resource] = []
     for record in records:
-        kept = _keep(record, former.get(record))
+        before = former.get(record)
+        kept = _keep(record, before)
+        if before is None and (wanted := getattr(record, "uid", None) or getattr(record, "gid", None)) in taken:
+            what = f"{record.title} cannot have the id {wanted}: it is an account's of this node"
+            raise Conflict(what, hint="leave it out to get a free one")
         world = former if isinstance(kept, Share) else former.staged(chosen)
         chosen.append(_choose(kept, world, node, taken, now))
     return _with_apple(chosen, former)

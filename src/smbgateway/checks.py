@@ -7,6 +7,8 @@ from .errors import Fault
 from .model import SOURCE_SPECS, Gateway, Group, HomesPurpose, Resource, Share, User, did_you_mean, show_source
 from .world import World
 
+FREE_ID = "leave it out to get a free one"
+
 
 def check(staged: World, former: World, changed: Iterable[Resource]) -> list[Fault]:
     """The faults of the changed resources in the staged world."""
@@ -142,11 +144,15 @@ def _principals(share: Share, staged: World) -> Iterable[Fault]:
 def _user(user: User, staged: World, former: World) -> Iterable[Fault]:
     if user.name in staged.groups:
         yield Fault("name", f"there is a group {user.name}: a user and a group of one name confuse Windows")
+    if other := next((u for u in staged.users.values() if u.name != user.name and u.uid == user.uid), None):
+        yield Fault("uid", f"{user.uid} is user {other.name}'s: they would be one to the file system", FREE_ID)
 
 
 def _group(group: Group, staged: World, former: World) -> Iterable[Fault]:
     if group.name in staged.users:
         yield Fault("name", f"there is a user {group.name}: a user and a group of one name confuse Windows")
+    if other := next((g for g in staged.groups.values() if g.name != group.name and g.gid == group.gid), None):
+        yield Fault("gid", f"{group.gid} is group {other.name}'s: they would be one to the file system", FREE_ID)
     for member in group.members:
         if member not in staged.users:
             hint = did_you_mean(member, staged.users) or f"make it: pve-smbgateway user create {member}"

@@ -6,14 +6,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import Fault, Invalid
-from .model import examine, parse_source
+from .model import examine, explained, parse_source
 from .world import World
 
 
 class CreateRequest(BaseModel):
     """What `create` of the CLI, the wizard and the storage plugin send. Values are checked as those of resources."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str
     mode: Literal["native"] | None = None
@@ -35,10 +35,12 @@ class CreateRequest(BaseModel):
 def read_request(body: object) -> CreateRequest:
     """Validate the outer form. Raises Invalid."""
     try:
-        return CreateRequest.model_validate(body)
+        request = CreateRequest.model_validate(body)
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, d["loc"])), d["msg"]) for d in error.errors()]
-        raise Invalid.of(faults) from error
+        faults = [explained(detail, CreateRequest, detail["loc"]) for detail in error.errors()]
+    else:
+        return request
+    raise Invalid.of(faults)
 
 
 def resources(request: CreateRequest, world: World, node: str) -> list[dict[str, Any]]:

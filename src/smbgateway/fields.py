@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from .sizes import parse_size
 
@@ -143,6 +143,7 @@ Dataset = Annotated[str, AfterValidator(_dataset)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
 FullName = Annotated[Text, AfterValidator(_full_name)]
-Size = Annotated[int, BeforeValidator(parse_size)]
+_SIZES = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "examples": ["10G", "1.5T"]}]}
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZES)]
 Rights = Literal["read", "write"]
 State = Literal["creating", "ready", "failed", "deleting"]

@@ -104,8 +104,8 @@ class Intake:
             if isinstance(record, Share):
                 found, exists = self._look_share(record, blueprint, options)
                 faults += _placed(record, found)
-                if former.get(record) is None:
-                    record = record.model_copy(update={"adopted": exists})
+                if former.get(record) is None:  # it may be another machine's: what it says of its data counts there
+                    record = record.model_copy(update={"adopted": exists, "made": False})
             looked.append(record)
         return looked, faults
 
@@ -154,7 +154,8 @@ def _worth_telling(
     fields = {fault.field for fault in known}
     told: list[Fault] = []
     good = {(record.kind, record.name) for record in records}
-    named = {(item.get("kind"), item.get("name")) for item in items if isinstance(item, Mapping)}
+    words = [(item.get("kind"), item.get("name")) for item in items if isinstance(item, Mapping)]
+    named = {(kind, name) for kind, name in words if isinstance(kind, str) and isinstance(name, str)}
     missing = {f"there is no {kind} {name}" for kind, name in named - good}
     for fault in more:
         if fault.field not in fields and not any(fault.message.startswith(text) for text in missing):

@@ -1,10 +1,12 @@
 """Changes run as jobs: a thread, its events, its end. Events are kept, so that a listener may come late or again."""
 
+import asyncio
+import contextlib
 import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +14,8 @@ from .convergence import Result, Tell
 from .errors import Failed, GatewayError, NotFound
 
 KEPT = 200  # jobs that have ended
+CHECKED_WITHIN = 600.0  # seconds until a request that is still being checked is answered as a job all the same
+ALIVE = 15.0  # seconds of silence until a listener is told that the job goes on
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Event:
     body: dict[str, Any]
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One change on its way."""
 
@@ -30,42 +34,67 @@ class Job:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     started: float = field(default_factory=time.time)
     events: list[Event] = field(default_factory=list)
-    news: threading.Condition = field(default_factory=threading.Condition)
+    refused: GatewayError | None = None  # by the checks, before anything was done
+    _news: threading.Condition = field(default_factory=threading.Condition)
+    _listeners: list[Callable[[], object]] = field(default_factory=list)
 
     @property
     def state(self) -> str:
         """`running`, `done` or `failed`."""
-        last = self.events[-1].kind if self.events else "progress"
-        return "running" if last == "progress" else last
+        return _state(self.events[-1:])
 
     def add(self, event: Event) -> None:
         """Append an event and wake who waits."""
-        with self.news:
+        with self._news:
             self.events.append(event)
-            self.news.notify_all()
+            self._news.notify_all()
+            for wake in self._listeners:
+                wake()
 
     def tell(self, name: str, outcome: str, seconds: float) -> None:
         """Progress, as the engine tells it."""
         self.add(Event("progress", {"name": name, "outcome": outcome, "seconds": round(seconds, 3)}))
 
-    def wait(self, beyond: int, timeout: float) -> list[Event]:
-        """The events after the first `beyond`, as soon as there are any."""
-        with self.news:
-            self.news.wait_for(lambda: len(self.events) > beyond, timeout)
-            return self.events[beyond:]
+    def fail(self, error: GatewayError) -> None:
+        """The end of a job that failed."""
+        self.refused = None if self.events else error
+        self.add(Event("failed", error.to_json()))
+
+    def first(self, timeout: float) -> None:
+        """Wait for the first event."""
+        with self._news:
+            self._news.wait_for(lambda: bool(self.events), timeout)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """What is set at every event; no thread waits for it."""
+        news, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: so has the listener
+                loop.call_soon_threadsafe(news.set)
+
+        with self._news:
+            self._listeners.append(wake)
+        try:
+            yield news
+        finally:
+            with self._news:
+                self._listeners.remove(wake)
 
     def show(self) -> dict[str, Any]:
         """The job as the API sends it."""
-        ended = self.events[-1].body if self.state != "running" else None
-        return {
-            "id": self.id,
-            "title": self.title,
-            "state": self.state,
-            "started": self.started,
-            "events": [event.body for event in self.events if event.kind == "progress"],
-            "result": ended if self.state == "done" else None,
-            "error": ended if self.state == "failed" else None,
-        }
+        events = self.events[:]  # while it is shown, it goes on
+        state = _state(events[-1:])
+        body: dict[str, Any] = {"id": self.id, "title": self.title, "state": state, "started": self.started}
+        body["events"] = [event.body for event in events if event.kind == "progress"]
+        body["result"] = events[-1].body if state == "done" else None
+        body["error"] = events[-1].body if state == "failed" else None
+        return body
+
+
+def _state(last: list[Event]) -> str:
+    return last[0].kind if last and last[0].kind != "progress" else "running"
 
 
 class Jobs:
@@ -73,33 +102,32 @@ class Jobs:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._errors: dict[str, GatewayError] = {}
+        self._lock = threading.Lock()
 
     def start(self, title: str, work: Callable[[Tell], Result]) -> Job:
-        """Start a change; returns once the request is checked. Raises what the checks say."""
+        """Start a change; returns once the request is checked. Raises what the checks say: then there is no job."""
         job = Job(title)
-        self._jobs[job.id] = job
-        self._forget()
+        with self._lock:
+            self._forget()
+            self._jobs[job.id] = job
         threading.Thread(target=self._run, args=(job, work), name=f"job-{job.id}").start()
-        first = job.wait(0, 600)
-        if first and first[0].kind == "failed":
-            raise self._errors.pop(job.id)
+        job.first(CHECKED_WITHIN)
+        if job.refused:
+            with self._lock:
+                self._jobs.pop(job.id, None)
+            raise job.refused
         return job
 
-    def _run(self, job: Job, work: Callable[[Tell], Result]) -> None:
+    @staticmethod
+    def _run(job: Job, work: Callable[[Tell], Result]) -> None:
         try:
             result = work(job.tell)
         except GatewayError as error:
-            self._fail(job, error)
+            job.fail(error)
         except Exception as error:  # whoever listens learns of it; the engine goes on
-            self._fail(job, Failed("the engine failed", f"{type(error).__name__}: {error}"))
+            job.fail(Failed("the engine failed", f"{type(error).__name__}: {error}"))
         else:
             job.add(Event("done", show_result(result)))
-
-    def _fail(self, job: Job, error: GatewayError) -> None:
-        if not job.events:
-            self._errors[job.id] = error
-        job.add(Event("failed", error.to_json()))
 
     def _forget(self) -> None:
         ended = [job.id for job in self._jobs.values() if job.state != "running"]
@@ -108,26 +136,34 @@ class Jobs:
 
     def get(self, identity: str) -> Job:
         """A job. Raises NotFound."""
-        if identity not in self._jobs:
-            raise NotFound(f"there is no job {identity}", hint="the engine keeps the last 200, until it restarts")
-        return self._jobs[identity]
+        with self._lock:
+            job = self._jobs.get(identity)
+        if job is None:
+            hint = f"the engine keeps the last {KEPT}, until it restarts"
+            raise NotFound(f"there is no job {identity[:50]}", hint=hint)
+        return job
 
     def all(self) -> list[Job]:
         """All jobs, oldest first."""
-        return list(self._jobs.values())
+        with self._lock:
+            return list(self._jobs.values())
 
     @staticmethod
-    def stream(job: Job, beyond: int) -> Iterator[str]:
+    async def stream(job: Job, beyond: int) -> AsyncIterator[str]:
         """Server-sent events (WHATWG HTML, section 9.2) after event number `beyond`, to the end of the job."""
-        while True:
-            news = job.wait(beyond, 15)
-            if not news:
-                yield ": still here\n\n"  # so that a listener who left is noticed
-            for event in news:
-                beyond += 1
-                yield f"id: {beyond}\nevent: {event.kind}\ndata: {json.dumps(event.body)}\n\n"
-                if event.kind != "progress":
+        beyond = min(beyond, len(job.events))
+        with job.listening() as news:
+            while True:
+                news.clear()
+                for event in job.events[beyond:]:
+                    beyond += 1
+                    yield f"id: {beyond}\nevent: {event.kind}\ndata: {json.dumps(event.body)}\n\n"
+                if job.state != "running" and beyond == len(job.events):
                     return
+                try:
+                    await asyncio.wait_for(news.wait(), ALIVE)
+                except TimeoutError:
+                    yield ": still here\n\n"  # so that a listener who left is noticed
 
 
 def show_result(result: Result) -> dict[str, Any]:

@@ -56,9 +56,7 @@ def test_a_path_outside_the_roots_is_refused_without_a_look(path: str) -> None:
     assert host.done == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/etc", "/etc/x", "/usr", "/var/lib", "/var/lib/vz/images", "/root"]
-)
+@pytest.mark.parametrize("path", ["/", "/etc", "/etc/x", "/usr", "/var/lib", "/var/lib/vz/images", "/root"])
 def test_the_systems_own_is_refused_whatever_is_allowed(path: str) -> None:
     host = FakeHost()
     assert faults(host, path, "/", "/etc", "/var") == [

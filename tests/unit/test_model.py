@@ -302,7 +302,7 @@ def test_bad_addresses(address: str, text: str) -> None:
         ),
         (GROUP | {"members": "office"}, "group.staff.members: Input should be a valid tuple"),
         (GROUP | {"members": ["a", "root"]}, 'group.staff.members.1: "root" is a reserved name'),
-        (USER | {"uid": 0}, "user.office.uid: Input should be greater than or equal to 20000"),
+        (USER | {"uid": 0}, "user.office.uid: Input should be greater than or equal to 20002"),
         (
             USER | {"full_name": "a,b"},
             "user.office.full_name: a colon or comma is not allowed: both separate fields in passwd(5)",
@@ -326,7 +326,7 @@ def test_every_fault_of_every_item_at_once() -> None:
         'share.global.colour: unknown field "colour"',
         "user.office.full_name: a colon or comma is not allowed: both separate fields in passwd(5)",
         "user.office.password: a password has 8 to 127 characters",
-        "user.office.uid: Input should be greater than or equal to 20000",
+        "user.office.uid: Input should be greater than or equal to 20002",
         "resource.3: Input should be a valid dictionary or object to extract fields from",
     ]
 
@@ -433,8 +433,8 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "adopted": True,
         },
     ),
-    (USER, {"name": "other", "enabled": False, "full_name": "X", "uid": 20000, "password_set": 1}),
-    (GROUP, {"name": "other", "members": ["office"], "gid": 20000}),
+    (USER, {"name": "other", "enabled": False, "full_name": "X", "uid": 20002, "password_set": 1}),
+    (GROUP, {"name": "other", "members": ["office"], "gid": 20002}),
 ]
 
 

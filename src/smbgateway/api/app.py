@@ -1,213 +1,152 @@
-"""The routes. Each only reads a request, calls the engine, and shows what it says."""
+"""The routes. Each only reads a request, calls the engine, and shows what it says.
 
+Answers are made by hand: checked against their models, as the framework would, a list of 10,000 shares takes seconds.
+"""
+
+import functools
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import FastAPI, Header
+from fastapi.responses import Response, StreamingResponse
+from fastapi.routing import APIRoute
 
 from .. import __version__
 from ..create import read_request, resources
 from ..documents import read_documents
 from ..engine import Engine
-from ..errors import Fault, GatewayError, Invalid
-from ..intake import Options
+from ..errors import Fault, Invalid
+from ..fields import cut
 from ..jobs import Jobs
-from ..model import Resource
+from ..model import AnyResource, Resource
 from ..status import Status
 from ..step import Cell
+from . import bodies
+from .answers import PROBLEMS, Answer, add_problems
+from .bodies import Accepted, CreateBody, Desired, Kind, Removal
+from .guard import Guard
+from .schema import document
 
-Kind = Literal["gateway", "share", "user", "group"]
-
-
-class Strict(BaseModel):
-    """Unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class RequestOptions(Strict):
-    """What may be added to a request."""
-
-    force: bool = Field(False, description="do it although a check advises against it")
-    destroy_data: bool = Field(False, description="remove the data too")
-    allow_paths: list[str] = Field([], description="further directories below which sources may lie; root only")
-
-    def engine(self) -> Options:
-        """For the engine."""
-        return Options(self.force, self.destroy_data, tuple(self.allow_paths))
-
-
-class Desired(Strict):
-    """Resources, as objects or as the text of YAML or JSON documents; or the short form of one share."""
-
-    resources: list[dict[str, Any]] = []
-    text: str = ""
-    create: dict[str, Any] | None = None
-    options: RequestOptions = RequestOptions()
-
-
-class Target(Strict):
-    """A resource by name."""
-
-    kind: Kind
-    name: str = Field(max_length=200)
-
-
-class Removal(Strict):
-    """Resources to remove."""
-
-    targets: list[Target] = Field(min_length=1)
-    options: RequestOptions = RequestOptions()
-
-
-class Accepted(Strict):
-    """The job that does it."""
-
-    job: str
-
-
-class Problem(Strict):
-    """Why not."""
-
-    error: str
-    what: str
-    cause: str
-    hint: str
-    undone: list[str]
-    left: list[str]
-    faults: list[dict[str, Any]]
-    exit_code: int
-
-
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem, "description": text}
-    for code, text in {
-        400: "not JSON",
-        403: "the caller is not root",
-        404: "no such resource",
-        409: "the world is not as the request assumes",
-        422: "faults in the request, each with its field",
-        500: "it failed and was set back",
-        503: "something needed is away",
-    }.items()
+ABOUT = """\
+The engine of one node, on a unix socket that belongs to root. Resources are stated, not edited: `apply` makes the world
+as they say. A change is a job: the answer 202 says that the request is checked; the job's events tell the rest.
+"""
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "server-sent events `progress` (Progress), then `done` (ResultView) or `failed` (Problem)",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "the job has ended, and the header Last-Event-ID names its last event"},
 }
 
 
 def make(engine: Engine) -> FastAPI:
     """The application of one engine."""
-    app = FastAPI(title="pve-smbgateway", version=__version__, responses=PROBLEMS, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="pve-smbgateway", version=__version__, description=ABOUT, license_info={"name": "AGPL-3.0-or-later"},
+        responses=PROBLEMS, docs_url=None, redoc_url=None,
+        generate_unique_id_function=_route_name, default_response_class=Answer,
+    )  # fmt: skip
     jobs, status = Jobs(), Status(engine)
-    app.state.engine, app.state.status = engine, status
-    _errors(app)
-    _reading(app, engine, status)
+    app.state.engine, app.state.status, app.state.jobs = engine, status, jobs
+    app.openapi = functools.cache(lambda: document(app))  # type: ignore[method-assign]
+    app.add_middleware(Guard)
+    add_problems(app)
+    _records(app, engine, status)
+    _state(app, status)
     _changing(app, engine, jobs)
     _following(app, jobs)
     return app
 
 
-def _errors(app: FastAPI) -> None:
-    @app.exception_handler(GatewayError)
-    def known(request: Request, error: GatewayError) -> Response:
-        return JSONResponse(error.to_json(), error.status)
-
-    @app.exception_handler(RequestValidationError)
-    def malformed(request: Request, error: RequestValidationError) -> Response:
-        faults = [Fault(".".join(map(str, d["loc"][1:])), d["msg"]) for d in error.errors()]
-        status = 400 if any(d["type"] == "json_invalid" for d in error.errors()) else 422
-        return JSONResponse(Invalid.of(faults).to_json(), status)
-
-    @app.middleware("http")
-    async def root_only(request: Request, call_next: Any) -> Response:
-        # The socket is root's alone; its peer is asked all the same (SO_PEERCRED, unix(7)).
-        if request.scope.get("peer_uid", 0) != 0:
-            return JSONResponse(GatewayError("refused", "the caller is not root").to_json(), 403)
-        response: Response = await call_next(request)
-        return response
+def _route_name(route: APIRoute) -> str:
+    return route.name
 
 
-def _reading(app: FastAPI, engine: Engine, status: Status) -> None:
-    @app.get("/v1/version")
-    def version() -> dict[str, str]:
-        return status.version()
+def _records(app: FastAPI, engine: Engine, status: Status) -> None:
+    @app.get("/v1/version", response_model=bodies.Version, summary="Versions of the engine and of Samba")
+    def version() -> Response:
+        return Answer(status.version())
 
-    @app.get("/v1/resources")
-    def show_all(kind: Kind | None = None) -> dict[str, Any]:
+    @app.get("/v1/resources", response_model=bodies.Resources, summary="All records, as `apply` accepts them")
+    def show_all(kind: Kind | None = None) -> Response:
         world = engine.site.world()
         kinds = [kind] if kind else ["gateway", "user", "group", "share"]
-        return {"resources": [show_record(record) for each in kinds for record in world.table(each).values()]}
+        return Answer({"resources": [show_record(record) for each in kinds for record in world.table(each).values()]})
 
-    @app.get("/v1/resources/{kind}/{key:path}")
-    def show(kind: Kind, key: str) -> dict[str, Any]:
-        return show_record(engine.site.world().find(kind, key))
+    @app.get("/v1/resources/{kind}/{key:path}", response_model=AnyResource, summary="One record")
+    def show(kind: Kind, key: str) -> Response:
+        """A share is named by GATEWAY/NAME, or by NAME where only one gateway has it."""
+        return Answer(show_record(engine.site.world().find(kind, key)))
 
-    @app.get("/v1/shares")
-    def shares() -> dict[str, Any]:
-        return {"shares": status.shares()}
 
-    @app.get("/v1/status")
-    def overview() -> dict[str, Any]:
-        return status.overview()
+def _state(app: FastAPI, status: Status) -> None:
+    @app.get("/v1/shares", response_model=bodies.Shares, summary="All shares in short, from records alone")
+    def shares() -> Response:
+        return Answer({"shares": status.shares()})
 
-    @app.get("/v1/status/gateway/{name}")
-    def gateway(name: str) -> dict[str, Any]:
-        return status.gateway(name)
+    @app.get("/v1/status", response_model=bodies.Overview, summary="The gateways of this node and what differs")
+    def overview() -> Response:
+        return Answer(status.overview())
 
-    @app.get("/v1/status/share/{key:path}")
-    def share(key: str) -> dict[str, Any]:
-        return status.share(key)
+    @app.get("/v1/status/gateway/{name}", response_model=bodies.GatewayStatus, summary="One gateway")
+    def gateway(name: str) -> Response:
+        return Answer(status.gateway(name))
 
-    @app.post("/v1/plan")
-    def plan(desired: Desired) -> dict[str, Any]:
-        cells = engine.plan(_items(desired, engine), desired.options.engine())
-        return {"cells": [show_cell(cell) for cell in cells]}
+    @app.get("/v1/status/share/{key:path}", response_model=bodies.ShareStatus, summary="One share and who has it open")
+    def share(key: str) -> Response:
+        return Answer(status.share(key))
 
 
 def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
-    @app.post("/v1/apply", status_code=202)
-    def apply(desired: Desired) -> Accepted:
+    @app.post("/v1/plan", response_model=bodies.Cells, summary="What an apply would change; touches nothing")
+    def plan(desired: Desired) -> Response:
+        cells = engine.plan(_items(desired, engine), desired.options.engine())
+        return Answer({"cells": [show_cell(cell) for cell in cells]})
+
+    @app.post("/v1/apply", response_model=Accepted, status_code=202, summary="Make the world as resources say")
+    def apply(desired: Desired) -> Response:
+        """All or nothing: what fails is set back."""
         items, options = _items(desired, engine), desired.options.engine()
-        return Accepted(job=jobs.start(_title(items), lambda tell: engine.apply(items, options, tell)).id)
+        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell))
 
-    @app.post("/v1/create", status_code=202)
-    def create(request: dict[str, Any]) -> Accepted:
-        options = _options(request.pop("options", {}))
-        items = resources(read_request(request), engine.site.world(), engine.site.node)
-        return Accepted(job=jobs.start(_title(items), lambda tell: engine.apply(items, options, tell)).id)
+    @app.post("/v1/create", response_model=Accepted, status_code=202, summary="Make one share, in short")
+    def create(request: CreateBody) -> Response:
+        """Stands for `apply` of the share, and of a gateway where there is none for it."""
+        items, options = resources(request, engine.site.world(), engine.site.node), request.options.engine()
+        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell))
 
-    @app.post("/v1/remove", status_code=202)
-    def remove(removal: Removal) -> Accepted:
+    @app.post("/v1/remove", response_model=Accepted, status_code=202, summary="Remove resources")
+    def remove(removal: Removal) -> Response:
+        """Data stays, unless the option `destroy_data` is set."""
         names = [(target.kind, target.name) for target in removal.targets]
-        options = removal.options.engine()
-        title = "delete " + ", ".join(f"{kind} {name}" for kind, name in names)
-        return Accepted(job=jobs.start(title, lambda tell: engine.remove(names, options, tell)).id)
+        title, options = _named("delete", [f"{kind} {name}" for kind, name in names]), removal.options.engine()
+        return _accepted(jobs, title, lambda tell: engine.remove(names, options, tell))
 
 
 def _following(app: FastAPI, jobs: Jobs) -> None:
-    @app.get("/v1/jobs")
-    def all_jobs() -> dict[str, Any]:
+    @app.get("/v1/jobs", response_model=bodies.JobRows, summary="The jobs that run, and the last 200")
+    def all_jobs() -> Response:
         wanted = ("id", "title", "state", "started")
-        return {"jobs": [{name: job.show()[name] for name in wanted} for job in jobs.all()]}
+        shown = [job.show() for job in jobs.all()]
+        return Answer({"jobs": [{name: job[name] for name in wanted} for job in shown]})
 
-    @app.get("/v1/jobs/{identity}")
-    def job(identity: str) -> dict[str, Any]:
-        return jobs.get(identity).show()
+    @app.get("/v1/jobs/{identity}", response_model=bodies.JobView, summary="One job, with its events so far")
+    def job(identity: str) -> Response:
+        return Answer(jobs.get(identity).show())
 
-    @app.get("/v1/jobs/{identity}/events", response_class=StreamingResponse)
-    def events(identity: str, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
-        stream = jobs.stream(jobs.get(identity), last_event_id)
+    @app.get("/v1/jobs/{identity}/events", response_class=StreamingResponse, responses=STREAM, summary="Follow a job")
+    async def events(identity: str, last_event_id: Annotated[int, Header(ge=0)] = 0) -> Response:
+        """Resumes after the event that the header Last-Event-ID names, and ends with the job."""
+        job = jobs.get(identity)
+        if job.state != "running" and last_event_id >= len(job.events):
+            return Response(status_code=204)  # an EventSource, which comes again after each end, then leaves
+        stream = jobs.stream(job, last_event_id)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _options(body: object) -> Options:
-    try:
-        return RequestOptions.model_validate(body).engine()
-    except ValidationError as error:
-        raise Invalid.of(
-            [Fault("options." + ".".join(map(str, d["loc"])), d["msg"]) for d in error.errors()]
-        ) from error
+def _accepted(jobs: Jobs, title: str, work: Any) -> Response:
+    return Answer({"job": jobs.start(title, work).id}, 202)
 
 
 def _items(desired: Desired, engine: Engine) -> list[Any]:
@@ -217,12 +156,19 @@ def _items(desired: Desired, engine: Engine) -> list[Any]:
         items += resources(read_request(desired.create), engine.site.world(), engine.site.node)
     if not items:
         raise Invalid.of([Fault("resources", "the request names no resource")])
+    if len(items) > bodies.MOST:
+        raise Invalid.of([Fault("text", f"more than {bodies.MOST} resources", "make several requests of them")])
     return items
 
 
 def _title(items: list[Any]) -> str:
-    names = [f"{item.get('kind')} {item.get('name')}" for item in items if isinstance(item, dict)]
-    return "apply " + (", ".join(names) if len(names) <= 3 else f"{len(names)} resources")
+    return _named(
+        "apply", [f"{cut(item.get('kind'))} {cut(item.get('name'))}" for item in items if isinstance(item, dict)]
+    )
+
+
+def _named(verb: str, names: list[str]) -> str:
+    return f"{verb} {', '.join(names)}" if len(names) <= 3 else f"{verb} {len(names)} resources"
 
 
 def show_record(record: Resource) -> dict[str, Any]:

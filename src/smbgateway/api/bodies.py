@@ -1,0 +1,269 @@
+"""What goes in and out, as pydantic models: they check requests, and they document answers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator
+
+from ..create import CreateRequest
+from ..fields import State
+from ..intake import Options
+from ..model import AnyResource, Share
+
+Kind = Literal["gateway", "share", "user", "group"]
+JobState = Literal["running", "done", "failed"]
+MOST = 20_000  # resources in one request
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused; what was typed stands in no message: passwords are typed too."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+def _as_it_came(value: Any, check: Any) -> Any:
+    return value
+
+
+# Documented as what they are and passed on as they came: the engine's own validator tells all faults of all at once.
+RawResource = Annotated[AnyResource, WrapValidator(_as_it_came)]
+RawCreate = Annotated[CreateRequest, WrapValidator(_as_it_came)]
+
+
+class RequestOptions(Strict):
+    """What may be added to a request."""
+
+    force: bool = Field(False, description="do it although a check advises against it")
+    destroy_data: bool = Field(False, description="remove the data too")
+    allow_paths: list[str] = Field([], max_length=100, description="further directories below which sources may lie")
+
+    def engine(self) -> Options:
+        """For the engine."""
+        return Options(self.force, self.destroy_data, tuple(self.allow_paths))
+
+
+class Desired(Strict):
+    """Resources: as objects, as the text of YAML or JSON documents, or as the short form of one share."""
+
+    resources: list[RawResource] = Field([], max_length=MOST, description="what `show` prints is accepted here")
+    text: str = Field("", description="YAML or JSON documents, each a resource, a list, or `resources: [...]`")
+    create: RawCreate | None = Field(None, description="as POST /v1/create takes it")
+    options: RequestOptions = RequestOptions()
+
+
+class CreateBody(CreateRequest):
+    """One share, in short, and the gateway that it needs."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    options: RequestOptions = RequestOptions()
+
+
+class Target(Strict):
+    """A resource by name."""
+
+    kind: Kind
+    name: str = Field(max_length=200, description="of a share also GATEWAY/NAME")
+
+
+class Removal(Strict):
+    """Resources to remove."""
+
+    targets: list[Target] = Field(min_length=1, max_length=MOST)
+    options: RequestOptions = RequestOptions()
+
+
+class FaultView(Strict):
+    """One thing wrong with a request."""
+
+    field: str = Field(description="a dotted path such as share.docs.quota")
+    message: str
+    hint: str
+    waivable: bool = Field(description="the option `force` does it all the same")
+
+
+class Problem(Strict):
+    """Why not: what failed, its cause, what was undone, what is left, what to do."""
+
+    error: str = Field(description="the kind of error: Invalid, NotFound, Conflict, HoldsData, Unavailable, ...")
+    what: str
+    cause: str
+    hint: str
+    undone: list[str]
+    left: list[str]
+    faults: list[FaultView]
+    exit_code: int = Field(description="of the command line")
+
+
+class Version(Strict):
+    """Versions."""
+
+    version: str
+    node: str
+    samba: str = Field(description="empty where Samba is not installed")
+
+
+class Resources(Strict):
+    """Records, as `apply` accepts them; a password is never in them."""
+
+    resources: list[AnyResource]
+
+
+class ShareRow(Strict):
+    """A share in a list."""
+
+    key: str = Field(description="GATEWAY/NAME")
+    name: str
+    gateway: str
+    mode: str
+    source: str = Field(description="KIND:SPEC")
+    quota: int | None
+    purpose: str
+    state: State
+    address: str = Field(description="where Windows finds it")
+    port: int
+
+
+class Shares(Strict):
+    """All shares."""
+
+    shares: list[ShareRow]
+
+
+class CellView(Strict):
+    """One cell of the world that is not as it should be; null where there is nothing."""
+
+    name: str
+    now: str | None
+    want: str | None
+    error: str
+
+
+class Cells(Strict):
+    """What an `apply` would change."""
+
+    cells: list[CellView]
+
+
+class GatewayStatus(Strict):
+    """A gateway as it is."""
+
+    name: str
+    mode: str
+    node: str
+    address: str
+    port: int
+    shares: int
+    running: bool | None = Field(description="null on a gateway of another node")
+    drift: list[CellView]
+
+
+class Overview(Strict):
+    """This node."""
+
+    node: str
+    version: str
+    gateways: list[GatewayStatus]
+    broken: dict[str, str] = Field(description="records that cannot be read, by file")
+    said: list[str] = Field(description="what became of operations that a crash cut off")
+
+
+class UsageView(Strict):
+    """Bytes."""
+
+    used: int
+    limit: int | None
+    available: int
+
+
+class SessionView(Strict):
+    """A client that has a share open."""
+
+    user: str
+    machine: str
+    since: str
+
+
+class ShareStatus(Strict):
+    """A share as it is."""
+
+    share: Share
+    address: str
+    port: int
+    serving: bool
+    usage: UsageView | None
+    usage_error: str
+    drift: list[CellView]
+    sessions: list[SessionView]
+
+
+class Accepted(Strict):
+    """The request is checked; the job does it."""
+
+    job: str
+
+
+class JobRow(Strict):
+    """A job in a list."""
+
+    id: str
+    title: str
+    state: JobState
+    started: float = Field(description="Unix time")
+
+
+class JobRows(Strict):
+    """The jobs that the engine keeps."""
+
+    jobs: list[JobRow]
+
+
+class Progress(Strict):
+    """One thing that was done."""
+
+    name: str
+    outcome: str
+    seconds: float
+
+
+class Outcome(Strict):
+    """What became of a resource."""
+
+    kind: Kind
+    key: str
+    outcome: Literal["created", "updated", "unchanged", "deleted"]
+
+
+class ChangeView(Strict):
+    """A step that was done."""
+
+    name: str
+    verb: Literal["created", "changed"]
+    seconds: float
+
+
+class ProofView(Strict):
+    """What a real SMB session proved."""
+
+    share: str
+    text: str
+    seconds: float
+    warnings: list[str]
+
+
+class ResultView(Strict):
+    """What a job did."""
+
+    outcomes: list[Outcome]
+    changes: list[ChangeView]
+    proofs: list[ProofView]
+    warnings: list[str]
+    kept: list[str] = Field(description="data that was left in place")
+    addresses: list[str]
+
+
+class JobView(JobRow):
+    """A job."""
+
+    events: list[Progress]
+    result: ResultView | None
+    error: Problem | None
