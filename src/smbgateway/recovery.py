@@ -87,7 +87,8 @@ class Recovery:
                 now = present.get(record)
                 if now is not None and now.digest == record.digest:
                     self.site.store.save(record.sealed("ready"))
-                    self._drop_password(former.get(record), record)
+                if now is not None:  # also where another engine has set a further one since
+                    self._drop_password(former.get(record), now)
 
     def forget(self, removed: Sequence[Resource]) -> None:
         """The records of what was removed go, and their secrets."""
