@@ -65,8 +65,8 @@ def mounts_below(directory: Path) -> list[str]:
 
 def unmount_below(directory: Path) -> None:
     """Unmount all, last first; what is still in use goes when its user does."""
-    for point in reversed(mounts_below(directory)):
-        run("umount", "--lazy", point)
+    while points := mounts_below(directory):  # read anew: a mount may go with its peer
+        run("umount", "--lazy", points[-1])
 
 
 @dataclass

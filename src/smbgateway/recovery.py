@@ -218,4 +218,6 @@ class Recovery:
         lines = (self.site.host.read("/proc/self/mountinfo") or "").splitlines()
         if not any(line.split(" ")[4] == folder and " shared:" in line for line in lines):
             self.site.host.run("mount", "--bind", folder, folder)
+            # First out of the peers of what it lies in: else each source would be mounted there a second time.
+            self.site.host.run("mount", "--make-private", folder)
             self.site.host.run("mount", "--make-shared", folder)
