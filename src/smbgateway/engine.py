@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from . import journal as journals
 from .advice import advice
 from .convergence import Convergence, Result, Tell, outcome, silent
+from .errors import GatewayError
 from .host import Host
 from .installation import Installation
 from .intake import Intake, Options
@@ -172,7 +173,10 @@ class Engine:
             gateway = world.gateways.get(name)
             if gateway is None or not self.site.owns(gateway):
                 return []
-            said = self.recovery.bring_up(gateway, world)
+            try:
+                said = self.recovery.bring_up(gateway, world)
+            except (GatewayError, OSError) as error:
+                said = [f"{gateway.title}: {error}"]
         self._brought_up(name, bool(said))
         # What another node has not finished may yet be put back: looked at again as soon as it is ready.
         for record in (*world.users.values(), *world.groups.values()):

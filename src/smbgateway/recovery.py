@@ -57,8 +57,8 @@ class Recovery:
                 if now is not None and now.digest == record.digest and now != before:
                     if before is None:
                         self.site.store.delete(record)
-                    else:
-                        self.site.store.save(before)
+                    else:  # ready, also where another engine was about to change it: that one has ended, or does so yet
+                        self.site.store.save(before.sealed("ready"))
                 if now is None or now.digest == record.digest:
                     self._drop_password(record, before)
 
