@@ -1,5 +1,6 @@
 """The command itself, against an engine of its own: what an administrator types, and what comes back."""
 
+import fcntl
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from smbgateway import __version__
+from smbgateway.paths import Paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "smbgateway.cli"]
@@ -255,12 +257,14 @@ def test_ctrl_c_ends_the_command_and_not_the_change(
     engine: subprocess.Popen[str], environment: dict[str, str], run: Cli, docs: str, srv: str
 ) -> None:
     words = [*CLI, "create", "big", "--source", f"image:{srv}/big.img", "--quota", "300M", "--verbose"]
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    while "/events" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    with open(Paths(str(Path(srv).parent)).lock) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else's turn, so that the change is under way until this ends
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr
+        while "/events" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.startswith("interrupted; the change goes on in the engine\n  watch it: ")
     job = run("job " + said.split()[-1])
