@@ -256,7 +256,9 @@ def on_terminal(words: list[str], environment: dict[str, str], typed: str = "") 
 def test_ctrl_c_ends_the_command_and_not_the_change(
     engine: subprocess.Popen[str], environment: dict[str, str], run: Cli, docs: str, srv: str
 ) -> None:
-    words = [*CLI, "create", "big", "--source", f"image:{srv}/big.img", "--quota", "300M", "--verbose"]
+    # What a shell runs in the background ignores SIGINT, and so would all that it starts.
+    words = ["env", "--default-signal=INT", *CLI, "create", "big", "--source", f"image:{srv}/big.img"]
+    words += ["--quota", "300M", "--verbose"]
     with open(Paths(str(Path(srv).parent)).lock) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else's turn, so that the change is under way until this ends
         process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
