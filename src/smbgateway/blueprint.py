@@ -58,6 +58,11 @@ class Blueprint:
             recordsize=MEDIA_RECORDSIZE if media else None,
         )
 
+    def has_rights_of_its_own(self, share: Share) -> bool:
+        """Whether the directory of a share is there, and is none that we made (for a share before this one)."""
+        ours = f"0:{GROUP_ID} 2770"
+        return stat(self.host, self.source(share).path, "%u:%g %a") not in (None, ours)
+
     def storage(self, share: Share) -> list[Step]:
         """Source, quota, homes: everything below Samba."""
         source = self.source(share)

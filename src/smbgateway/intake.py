@@ -105,7 +105,8 @@ class Intake:
                 found, exists = self._look_share(record, blueprint, options)
                 faults += _placed(record, found)
                 if former.get(record) is None:  # it may be another machine's: what it says of its data counts there
-                    record = record.model_copy(update={"adopted": exists, "made": False})
+                    foreign = exists and blueprint.has_rights_of_its_own(record)
+                    record = record.model_copy(update={"adopted": exists, "foreign": foreign, "made": False})
             looked.append(record)
         return looked, faults
 

@@ -198,10 +198,11 @@ class Share(Resource):
     """One SMB share on one gateway.
 
     adopted  the source was there before us: we never destroy it
+    foreign  its directory had an owner and rights of its own, which go on to count
     made     its data exists: should it be gone one day, nothing empty takes its place
     """
 
-    allocated = ("adopted", "made")
+    allocated = ("adopted", "foreign", "made")
 
     kind: Literal["share"] = "share"
     name: ShareName
@@ -216,6 +217,7 @@ class Share(Resource):
     hidden: bool = False
     comment: Text = ""
     adopted: bool = False
+    foreign: bool = False
     made: bool = False
 
     @property

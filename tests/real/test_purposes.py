@@ -294,6 +294,41 @@ def test_users_of_a_share_work_on_each_others_files(site: Site, tmp_path: Path) 
     assert list(site.data("docs").iterdir()) == []
 
 
+def test_a_directory_that_was_there_is_shared_as_it_is(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("Dear")
+    there = site.data("there")
+    (there / "old").mkdir(parents=True)
+    (there / "old" / "note").write_text("of the node")
+    for path in (there, there / "old", there / "old" / "note"):
+        os.chown(path, 61234, 61234)
+    site.apply(share(site.root, "files", "there", access={"alice": "write", "bob": "write"}))
+    assert site.engine.site.world().shares["files/there"].foreign
+    where, put = f"{FILES}/there", f"lcd {tmp_path}"
+    site.do(where, "alice", f"{put}; mkdir new; cd new; put letter; cd ..; get old\\note got")
+    site.do(where, "bob", f"{put}; cd new; put letter; rename letter memo; mkdir sub; cd sub; put letter")
+    site.do(where, "alice", "cd new; del sub\\letter; rmdir sub; put /etc/hostname memo; del memo; cd ..; rmdir new")
+    for command in ("put letter old\\note", "del old\\note", "put letter old\\mine"):
+        assert "NT_STATUS_ACCESS_DENIED" in site.said(where, "alice", f"{put}; {command}"), command
+    status = (there / "old" / "note").stat()
+    assert (status.st_uid, status.st_gid, oct(status.st_mode)) == (61234, 61234, "0o100644")
+
+
+def test_a_share_made_again_serves_its_data_as_before(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("Dear")
+    made, put = share(site.root, "files", "again", access={"alice": "write", "bob": "write"}), f"lcd {tmp_path}"
+    site.apply(made)
+    where = f"{FILES}/again"
+    site.do(where, "alice", f"{put}; mkdir old; put letter old\\a; put letter diary")
+    site.acl(where, "alice", "diary", "-a", r"ACL:FILES\bob:DENIED/0x0/FULL")
+    assert site.engine.remove([("share", "files/again")]).kept
+    site.apply(made)
+    record = site.engine.site.world().shares["files/again"]
+    assert (record.adopted, record.foreign) == (True, False)
+    site.do(where, "bob", f"{put}; put letter old\\a; put letter old\\b")
+    site.do(where, "alice", f"{put}; put letter old\\b; del old\\b; get diary got")
+    assert "NT_STATUS_ACCESS_DENIED" in site.said(where, "bob", f"{put}; get diary got")
+
+
 def test_who_may_only_read_reads(site: Site, tmp_path: Path) -> None:
     docs = f"{FILES}/docs"
     (tmp_path / "letter").write_text("Dear")

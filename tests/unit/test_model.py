@@ -431,6 +431,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "hidden": True,
             "comment": "x",
             "adopted": True,
+            "foreign": True,
         },
     ),
     (USER, {"name": "other", "enabled": False, "full_name": "X", "uid": 20002, "password_set": 1}),

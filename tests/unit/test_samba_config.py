@@ -27,6 +27,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "for readers": {"access": {"alice": "read", "@staff": "read"}},
     "hidden$": {"access": TEAM, "hidden": True, "comment": "Not listed; # yet = [open] to \"all\", 'é'"},
     "encrypted": {"access": TEAM, "encryption": "required"},
+    "there before us": {"access": TEAM, "adopted": True, "foreign": True},
     "sized": {"access": TEAM, "quota": 10 * GI},
 }
 GUESTS: dict[str, dict[str, Any]] = {

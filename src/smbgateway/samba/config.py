@@ -7,7 +7,8 @@ GUEST, GUEST_ID = "smbgw-guest", 20001
 NOBODY = ".nobody"  # no account can have this name; an empty `valid users` would let everybody in
 # Rights are decided at the share; NT ACLs that clients set come on top (decision 0001). Without these two, acl_xattr
 # gives a new file to its creator alone (measured: nobody else of the share opens it), and changes modes and ACLs of the
-# file system with every right that a client sets. They also spare a client's .exe the need of an x bit.
+# file system with every right that a client sets. They also spare a client's .exe the need of an x bit. Not for a
+# directory with rights of its own: acl_xattr deletes as root, and so would delete what they protect (measured).
 ACLS = {"acl_xattr:ignore system acls": "yes", "acl_xattr:default acl style": "everyone"}
 # Where there are no NT ACLs the mode decides: all users have one primary group. acl_xattr decides its modes itself.
 MASKS = {
@@ -141,7 +142,8 @@ def _modules(share: Share, gateway: Gateway) -> Parameters:
             options["fruit:time machine max size"] = f"{share.quota * 95 // 100 // 1024}K"
     else:
         modules.append("acl_xattr")
-        options |= ACLS
+        if not share.foreign:
+            options |= ACLS
     return {"vfs objects": " ".join(modules), **options, **DURABLE}
 
 
