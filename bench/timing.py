@@ -62,8 +62,8 @@ def resident(pid: int) -> float:
 
 
 def private(pid: int) -> float:
-    """MB of memory that are a process's alone."""
-    return (_kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Clean:", "Private_Dirty:")) * 1024 / 1e6
+    """MB of memory that are a process's alone; clean pages are those of a file, which others may map at any time."""
+    return _kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Dirty:") * 1024 / 1e6
 
 
 def _kilobytes(path: str, *names: str) -> int:

@@ -49,14 +49,15 @@ class Convergence:
         result = Result()
         for scope in self.site.scopes(wanted, world):
             fresh = [share for share in scope.shares if outcome(share, former.get(share))["outcome"] != "unchanged"]
-            self._converge(scope, fresh, ledger, passwords, result, tell)
+            self._converge(scope, world, fresh, ledger, passwords, result, tell)
         return result
 
     def _converge(
-        self, scope: Scope, fresh: list[Share], ledger: Ledger, passwords: dict[str, str], result: Result, tell: Tell
-    ) -> None:
+        self, scope: Scope, world: World, fresh: list[Share], ledger: Ledger, passwords: dict[str, str],
+        result: Result, tell: Tell,
+    ) -> None:  # fmt: skip
         """Bring one gateway to its records: storage, Samba, proof, publication, proof of that."""
-        blueprint = self.site.blueprint(self.site.world())
+        blueprint = self.site.blueprint(world)
         for share in scope.shares:
             ledger.converge(blueprint.storage(share))
         ledger.converge(blueprint.guest(scope.gateway))

@@ -57,9 +57,10 @@ class Engine:
 
     def apply(self, items: Iterable[object], options: Options = PLAIN, tell: Tell = silent) -> Result:
         """Make the world as the resources say. All or nothing. Raises Invalid, Conflict, Failed, NotProved."""
-        records = self.intake.checked(items, self.site.world(), options)
+        world = self.site.world()
+        records = self.intake.checked(items, world, options)
         tell("request", "checked", 0)
-        with self._turn(records):
+        with self._turn(records, world):
             former, wanted, journal = self._save(records)
             ledger = self._ledger(journal, tell)
             try:
@@ -106,7 +107,7 @@ class Engine:
         wanted = [world.find(kind, name) for kind, name in names]
         self.intake.check_removal(wanted, world, options)
         tell("request", "checked", 0)
-        with self._turn(wanted):
+        with self._turn(wanted, world):
             former, removed, journal = self._mark_removed(wanted, options)
             ledger = self._ledger(journal, tell)
             try:
@@ -163,7 +164,7 @@ class Engine:
         said = self.recover()
         for gateway in filter(self.site.owns, self.site.world().gateways.values()):
             said += self.bring_up(gateway.name)
-        self.converged = {key: digest for key, digest in self.digests().items() if digest}
+        self.converged = {key: digest for key, digest in self.digests(self.site.world()).items() if digest}
         return said
 
     def bring_up(self, name: str) -> list[str]:
@@ -191,18 +192,17 @@ class Engine:
             pause = min(pause * 2, LONGEST_RETRY)
             self.failing[name] = time.monotonic() + pause, pause
 
-    def digests(self) -> dict[tuple[str, str], str | None]:
+    def digests(self, world: World) -> dict[tuple[str, str], str | None]:
         """The digests of all records; of those being changed what is known, as they are left to who changes them."""
-        world = self.site.world()
         records = {(kind, key): record for kind in KINDS for key, record in world.table(kind).items()}
         known = self.converged
         return {key: record.digest if record.state == "ready" else known.get(key) for key, record in records.items()}
 
     @contextlib.contextmanager
-    def _turn(self, records: Sequence[Resource]) -> Iterator[None]:
+    def _turn(self, records: Sequence[Resource], world: World) -> Iterator[None]:
         """Wait for the gateways that a change reaches; people and gateways change one at a time: they reach all."""
         everybody = [] if all(isinstance(record, Share) for record in records) else [""]
-        with self._locked(everybody), self._locked(self.site.touched(records, self.site.world())):
+        with self._locked(everybody), self._locked(self.site.touched(records, world)):
             yield
 
     def _ledger(self, journal: journals.Journal, tell: Tell) -> Ledger:

@@ -44,7 +44,7 @@ class Watch:
         # Now and then also where no time stamp tells: two changes within one tick of the clock have the same.
         if self._records_moved() or due or self._world is None:
             self._world = self.engine.site.world()
-            self._adopt()
+            self._adopt(self._world)
         self._revive(self._world)
         if due:
             self._sized = time.monotonic()
@@ -62,11 +62,11 @@ class Watch:
         moved, self._stamp = tuple(stamp) != self._stamp, tuple(stamp)
         return moved
 
-    def _adopt(self) -> None:
+    def _adopt(self, world: World) -> None:
         """Converge the gateways of ours whose records another node changed, or people's anywhere."""
-        now, known = self.engine.digests(), self.engine.converged
+        now, known = self.engine.digests(world), self.engine.converged
         changed = {key for key in now.keys() | known.keys() if now.get(key) != known.get(key)}
-        gateways = self.engine.site.world().gateways
+        gateways = world.gateways
         people = any(kind in ("user", "group") for kind, _ in changed)
         names = set(gateways) if people else {key.partition("/")[0] for _, key in changed}
         for key in changed:  # before the work: what changes meanwhile is a new change
