@@ -6,7 +6,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import Fault, Invalid
+from .installation import Installation
 from .model import examine, explained, parse_source
+from .places import offers
+from .sizes import show_size
 from .world import World
 
 
@@ -43,14 +46,15 @@ def read_request(body: object) -> CreateRequest:
     raise Invalid.of(faults)
 
 
-def resources(request: CreateRequest, world: World, node: str) -> list[dict[str, Any]]:
+def resources(request: CreateRequest, site: Installation) -> list[dict[str, Any]]:
     """The resources of a request: the share, and the gateway where a new one is needed.
 
     Raises Invalid with every fault that can be told at this point, those of the share's own fields included.
     """
     faults: list[Fault] = []
-    gateway, new = _gateway(request, world, node, faults)
-    source = _source(request, faults)
+    world = site.world()
+    gateway, new = _gateway(request, world, site.node, faults)
+    source = _source(request, site, faults)
     if f"{gateway}/{request.name}" in world.shares:
         faults.append(Fault("name", f"share {request.name} is there already", "change it with update"))
     share: dict[str, Any] = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
@@ -67,17 +71,25 @@ def _purpose(request: CreateRequest) -> dict[str, Any]:
     return {"kind": request.purpose} | ({} if request.grace is None else {"grace": request.grace})
 
 
-def _source(request: CreateRequest, faults: list[Fault]) -> dict[str, str]:
+def _source(request: CreateRequest, site: Installation, faults: list[Fault]) -> dict[str, str]:
     if bool(request.source) == bool(request.path):
-        problem = "both source and path are given" if request.source else "no source is given"
-        hint = "one of: --source KIND:SPEC (image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs), --path DIRECTORY"
-        faults.append(Fault("source", problem, hint))
+        both = request.source and "both source and path are given"
+        faults.append(Fault("source", both or "no source is given", _proposal(request.name, site)))
         return {}
     try:
         return parse_source(request.source) if request.source else {"kind": "directory", "path": str(request.path)}
     except ValueError as error:
         faults.append(Fault("source", str(error)))
         return {}
+
+
+def _proposal(name: str, site: Installation) -> str:
+    """The places with most free space; that of the root disk is only a form to fill in."""
+    found = [f"{o.source} ({show_size(o.free)} free, {o.where})" for o in offers(site.host, site.paths.roots, name)[:3]]
+    forms = "--source KIND:SPEC (image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs), --path DIRECTORY"
+    return (
+        f"most space is at {', '.join(found)}: --source KIND:SPEC, or --path DIRECTORY" if found else f"one of: {forms}"
+    )
 
 
 def _gateway(request: CreateRequest, world: World, node: str, faults: list[Fault]) -> tuple[str, list[dict[str, Any]]]:

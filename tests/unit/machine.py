@@ -36,7 +36,8 @@ class EmptyMachine(Host):
     def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
         self.done.append(argv)
         special: dict[str, Callable[..., str]] = {
-            "stat": self._stat, "getfattr": self._absent, "getfacl": self._absent, "zfs": self._absent,
+            "stat": self._stat, "getfattr": self._absent, "getfacl": self._absent,
+            "zfs": self._absent, "zpool": self._absent,
             "smbd": lambda argv: "Version 4.17.12-Debian\n" if "--version" in argv else "MODULESDIR: /usr/lib/samba\n",
             "realpath": lambda argv: argv[-1], "mkdir": self._make, "install": self._make,
         }  # fmt: skip

@@ -19,6 +19,7 @@ from ..errors import Fault, Invalid
 from ..fields import cut
 from ..jobs import Jobs
 from ..model import AnyResource, Resource
+from ..places import offers
 from ..status import Status
 from ..step import Cell
 from . import bodies
@@ -53,6 +54,7 @@ def make(engine: Engine) -> FastAPI:
     app.add_middleware(Guard)
     add_problems(app)
     _records(app, engine, status)
+    _places(app, engine)
     _state(app, status)
     _changing(app, engine, jobs)
     _following(app, jobs)
@@ -78,6 +80,13 @@ def _records(app: FastAPI, engine: Engine, status: Status) -> None:
     def show(kind: Kind, key: str) -> Response:
         """A share is named by GATEWAY/NAME, or by NAME where only one gateway has it."""
         return Answer(show_record(engine.site.world().find(kind, key)))
+
+
+def _places(app: FastAPI, engine: Engine) -> None:
+    @app.get("/v1/places", response_model=bodies.Places, summary="Where a new share could lie, but on the root disk")
+    def places(name: str) -> Response:
+        site = engine.site
+        return Answer({"places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name)]})
 
 
 def _state(app: FastAPI, status: Status) -> None:
@@ -113,7 +122,7 @@ def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     @app.post("/v1/create", response_model=Accepted, status_code=202, summary="Make one share, in short")
     def create(request: CreateBody) -> Response:
         """Stands for `apply` of the share, and of a gateway where there is none for it."""
-        items, options = resources(request, engine.site.world(), engine.site.node), request.options.engine()
+        items, options = resources(request, engine.site), request.options.engine()
         return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell))
 
     @app.post("/v1/remove", response_model=Accepted, status_code=202, summary="Remove resources")
@@ -153,7 +162,7 @@ def _items(desired: Desired, engine: Engine) -> list[Any]:
     """The resources of a request, from whichever of its forms."""
     items: list[Any] = [*desired.resources, *read_documents(desired.text)]
     if desired.create is not None:
-        items += resources(read_request(desired.create), engine.site.world(), engine.site.node)
+        items += resources(read_request(desired.create), engine.site)
     if not items:
         raise Invalid.of([Fault("resources", "the request names no resource")])
     if len(items) > bodies.MOST:

@@ -129,6 +129,20 @@ class Shares(Strict):
     shares: list[ShareRow]
 
 
+class PlaceRow(Strict):
+    """A source that could be made now."""
+
+    source: str = Field(description="KIND:SPEC")
+    free: int = Field(description="bytes")
+    where: str = Field(description="the pool or file system in words")
+
+
+class Places(Strict):
+    """Most free space first."""
+
+    places: list[PlaceRow]
+
+
 class CellView(Strict):
     """One cell of the world that is not as it should be; null where there is nothing."""
 

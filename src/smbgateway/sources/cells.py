@@ -233,14 +233,19 @@ def gone(what: str) -> Conflict:
 
 
 def mounted(host: Host, path: str) -> dict[str, str] | None:
-    """What is mounted exactly on a path (proc(5), mountinfo): its `type`, `source` and `options`; None for nothing."""
-    found = None
+    """What is mounted exactly on a path, as `mounts` has it; None for nothing."""
+    return mounts(host).get(path)
+
+
+def mounts(host: Host) -> dict[str, dict[str, str]]:
+    """By path the mount that is on top there (proc(5), mountinfo): its `type`, `source` and `options`."""
+    table = {}
     for line in (host.read("/proc/self/mountinfo") or "").split("\n")[:-1]:
         fields, _, rest = line.partition(" - ")
-        if _unescape(fields.split(" ")[4]) == path:
-            kind, source, *_ = rest.split(" ")
-            found = {"type": kind, "source": _unescape(source), "options": fields.split(" ")[5]}
-    return found
+        kind, source, *_ = rest.split(" ")
+        path, options = fields.split(" ")[4:6]
+        table[_unescape(path)] = {"type": kind, "source": _unescape(source), "options": options}
+    return table
 
 
 def _unescape(text: str) -> str:
