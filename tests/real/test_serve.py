@@ -1,0 +1,78 @@
+"""The engine as a process: its socket, its end, and what goes on without it."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smbgateway.cli.client import Client
+from smbgateway.cli.problem import Problem
+
+from .world import HeldOpen, Site, site, user
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(area: Path) -> Iterator[Site]:
+    with site(area, "serve") as one:
+        one.apply(one.gateway(), user(), one.share("docs"))
+        yield one
+
+
+@contextlib.contextmanager
+def serving(made: Site) -> Iterator[subprocess.Popen[str]]:
+    """An engine of its own process that says it is up."""
+    words = [sys.executable, "-m", "smbgateway.cli", "--root", made.paths.root, "serve", "--node", made.node]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout
+    try:
+        assert process.stdout.readline() == f"engine of node one at {made.paths.socket}\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_an_engine_that_was_killed_is_followed_by_another_and_no_client_notices(made: Site) -> None:
+    pids = made.pids()
+    with HeldOpen(made, "docs") as held:
+        with serving(made) as first:
+            found = os.stat(made.paths.socket)
+            assert (stat.S_ISSOCK(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid) == (True, 0o600, 0)
+            first.kill()
+            first.wait(10)
+            assert "NT_STATUS_" not in held.do("ls")
+        with pytest.raises(Problem):
+            Client(made.paths.socket).get("/v1/version")
+        with serving(made):
+            assert Client(made.paths.socket).get("/v1/version")["node"] == "one"
+            assert "NT_STATUS_" not in held.do("put /etc/hostname kept; del kept")
+    assert made.pids() == pids
+
+
+def test_an_engine_told_to_end_ends_beside_a_listener_and_a_change_and_the_next_one_settles_it(made: Site) -> None:
+    with serving(made) as engine, open(made.paths.lock) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else's turn, so that the change is under way until this ends
+        caller = Client(made.paths.socket)
+        events = caller.events(caller.post("/v1/apply", {"resources": [made.share("late")]})["job"])
+        assert next(events)[2]["name"] == "request"
+        started = time.monotonic()
+        engine.terminate()
+        assert engine.wait(30) == -signal.SIGTERM
+        assert time.monotonic() - started < 15
+    with serving(made):
+        status = Client(made.paths.socket).get("/v1/status")
+        assert (status["said"], [gateway["drift"] for gateway in status["gateways"]]) == ([], [[]])
+        shares = [share["name"] for share in Client(made.paths.socket).get("/v1/shares")["shares"]]
+        assert made.works("docs")
+        assert ("late" in shares) == made.works("late")
