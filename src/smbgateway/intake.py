@@ -119,7 +119,7 @@ class Intake:
         try:
             faults, exists = source.look()
         except GatewayError as error:
-            return [Fault("source", str(error), error.hint)], False
+            return [Fault("source", error.reason, error.hint)], False
         if share.quota and not source.has_quota:
             hint = "use an image, btrfs or zfs source, which have one"
             faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
