@@ -11,6 +11,7 @@ from .errors import CommandFailed, CommandMissing
 
 PACKAGES = {
     "btrfs": "btrfs-progs",
+    "ceph-fuse": "ceph-fuse",
     "getfacl": "acl",
     "getfattr": "attr",
     "ip": "iproute2",
@@ -37,6 +38,7 @@ PACKAGES = {
     "zfs": "zfsutils-linux",
     "zpool": "zfsutils-linux",
 }
+STUCK: set["subprocess.Popen[str]"] = set()  # killed, and not ended yet
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LANGUAGE": "C", "HOME": "/root"}
 
 
@@ -58,6 +60,7 @@ class Node:
 
     def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
         """Run a command in a session of its own, so that a timeout ends its children too."""
+        _collect()
         try:
             process = subprocess.Popen(
                 argv,
@@ -113,7 +116,14 @@ def _kill(process: subprocess.Popen[str]) -> None:
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
                 pipe.close()
-        process.poll()
+        STUCK.add(process)
+
+
+def _collect() -> None:
+    """Reap what has ended since: a process in a dead mount ends when that does."""
+    for process in list(STUCK):
+        if process.poll() is not None:
+            STUCK.discard(process)
 
 
 def sync_directory(path: str) -> None:
