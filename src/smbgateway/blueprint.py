@@ -56,6 +56,7 @@ class Blueprint:
             adopted=share.adopted,
             quota=share.quota,
             recordsize=MEDIA_RECORDSIZE if media else None,
+            secrets=f"{self.paths.priv}/ceph",
         )
 
     def has_rights_of_its_own(self, share: Share) -> bool:

@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .errors import Fault
-from .model import SOURCE_SPECS, Gateway, Group, HomesPurpose, Resource, Share, User, did_you_mean, show_source
+from .model import (
+    SOURCE_SPECS,
+    CephfsSource,
+    Gateway,
+    Group,
+    HomesPurpose,
+    Resource,
+    Share,
+    User,
+    ZfsSource,
+    did_you_mean,
+    show_source,
+)
 from .world import World
 
 FREE_ID = "leave it out to get a free one"
@@ -107,8 +119,10 @@ class Places:
                 self.inside.setdefault(above, []).append(share)
 
     def _place(self, share: Share) -> tuple[object, ...]:
-        gateway = self.staged.gateways.get(share.gateway)
-        return (gateway and gateway.mode.node, share.source.kind == "zfs", *_spec(share).strip("/").split("/"))
+        gateway, source = self.staged.gateways.get(share.gateway), share.source
+        node = None if isinstance(source, CephfsSource) else gateway and gateway.mode.node  # Ceph is all nodes' alike
+        space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
+        return (node, f"{space} {getattr(source, 'conf', '')}", *_spec(share).strip("/").split("/"))
 
     def _above(self, share: Share) -> Iterable[tuple[object, ...]]:
         place = self._place(share)

@@ -103,6 +103,13 @@ def _dataset(value: str) -> str:
     return value
 
 
+def _subvolume(value: str) -> str:
+    parts = value.split("/")
+    if len(parts) not in (2, 3) or len(value) > 200 or not all(re.fullmatch(_CEPH_NAME, part) for part in parts):
+        raise ValueError(f'"{value[:200]}" is not a subvolume: write VOLUME/GROUP/NAME, such as cephfs/office/docs')
+    return value if len(parts) == 3 else f"{parts[0]}/{DEFAULT_GROUP}/{parts[1]}"
+
+
 def _address(value: str) -> str:
     if "%" in value:
         raise ValueError("an address has no zone (%): write the address alone")
@@ -138,8 +145,12 @@ def password_rule(value: SecretStr) -> SecretStr:
     return value
 
 
+_CEPH_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # what starts with _ is Ceph's own
+DEFAULT_GROUP = "smbgateway"  # of VOLUME/NAME
 Path = Annotated[str, AfterValidator(_path)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
+Subvolume = Annotated[str, AfterValidator(_subvolume)]
+CephUser = Annotated[str, Field(max_length=80, pattern=rf"^{_CEPH_NAME}$")]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
 FullName = Annotated[Text, AfterValidator(_full_name)]

@@ -25,6 +25,7 @@ from .errors import Fault, Invalid
 from .fields import (
     AccountName,
     Address,
+    CephUser,
     Dataset,
     FullName,
     GatewayName,
@@ -34,6 +35,7 @@ from .fields import (
     ShareName,
     Size,
     State,
+    Subvolume,
     Text,
     cut,
     password_rule,
@@ -75,9 +77,24 @@ class ZfsSource(Model):
     dataset: Dataset
 
 
-Source = Annotated[DirectorySource | ImageSource | BtrfsSource | ZfsSource, Field(discriminator="kind")]
+class CephfsSource(Model):
+    """A CephFS subvolume, VOLUME/GROUP/NAME; made and looked after as `user` of the cluster that `conf` names."""
+
+    kind: Literal["cephfs"] = "cephfs"
+    subvolume: Subvolume
+    conf: Path = "/etc/ceph/ceph.conf"
+    user: CephUser = "admin"
+
+
+Source = Annotated[DirectorySource | ImageSource | BtrfsSource | ZfsSource | CephfsSource, Field(discriminator="kind")]
 # What stands behind the colon of KIND:SPEC.
-SOURCE_SPECS: dict[str, str] = {"directory": "path", "image": "path", "btrfs": "path", "zfs": "dataset"}
+SOURCE_SPECS: dict[str, str] = {
+    "directory": "path",
+    "image": "path",
+    "btrfs": "path",
+    "zfs": "dataset",
+    "cephfs": "subvolume",
+}
 
 
 class NativeMode(Model):

@@ -23,6 +23,7 @@ class Place:
     adopted: bool = False  # the source was there before us
     quota: int | None = None  # bytes, of the record; what a new source is made with
     recordsize: int | None = None  # bytes, wanted by the purpose; None: the file system's own
+    secrets: str = ""  # directory of keys, for root alone
 
     @property
     def earmark(self) -> str:
@@ -66,11 +67,12 @@ def make(host: Host, place: Place, spec: Model) -> Source:
 
 def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
     from .btrfs import Btrfs
+    from .cephfs import Cephfs
     from .directory import Directory
     from .image import Image
     from .zfs import Zfs
 
-    return {"btrfs": Btrfs, "directory": Directory, "image": Image, "zfs": Zfs}
+    return {"btrfs": Btrfs, "cephfs": Cephfs, "directory": Directory, "image": Image, "zfs": Zfs}
 
 
 def kinds() -> Sequence[str]:

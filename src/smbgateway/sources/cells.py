@@ -219,6 +219,12 @@ def mount(host: Host, path: str, what: str, found: Callable[[], str | None], att
     return Step(f"mount of {what}", what, found, write)
 
 
+def outlasting(host: Host) -> tuple[str, ...]:
+    """What to put before a command whose daemon serves a mount: under systemd it would end with the engine's unit."""
+    booted = (host.read("/proc/1/comm") or "").strip() == "systemd"
+    return ("systemd-run", "--quiet", "--collect", "--scope") if booted else ()
+
+
 def space(host: Host, path: str) -> tuple[int, int, int]:
     """Bytes of the file system of a path: all, used, and free for users (statvfs)."""
     words = host.run("stat", "-f", "--printf=%b %f %a %S", "--", path).split()

@@ -1,0 +1,170 @@
+"""A CephFS source on a real cluster, served by real Samba."""
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import ceph, mounts
+from smbgateway.errors import GatewayError, HoldsData, Invalid
+from smbgateway.host import Node
+from smbgateway.model import CephfsSource
+from smbgateway.sources import Place
+from smbgateway.sources.cephfs import Cephfs
+from smbgateway.step import Ledger, Step, StepFailed, look
+
+from .world import Site, site, user
+
+MI = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def cluster(area: Path) -> Iterator[ceph.Cluster]:
+    with ceph.cluster(area / "ceph") as made:
+        made.volume("cephfs")
+        yield made
+
+
+@pytest.fixture
+def node(area: Path, cluster: ceph.Cluster) -> Iterator[Site]:
+    with site(area, "oncephfs") as one:
+        one.apply(one.gateway(), user(), one.share("local"))
+        yield one
+        for key in [key for key in one.engine.site.world().shares if key != "files/local"]:
+            one.remove(("share", key), destroy_data=True)
+
+
+def share(node: Site, cluster: ceph.Cluster, name: str = "docs", quota: str = "40M") -> dict[str, object]:
+    source = {"kind": "cephfs", "subvolume": f"cephfs/{name}", "conf": str(cluster.conf)}
+    return node.share(name, source=source, quota=quota)
+
+
+def source(area: Path, cluster: ceph.Cluster, name: str = "bare", quota: int = 40 * MI) -> Cephfs:
+    spec = CephfsSource(subvolume=f"cephfs/{name}", conf=str(cluster.conf))
+    place = Place("files", name, str(area / "cephmounts" / name), (), 20000, quota=quota, secrets=str(area / "keys"))
+    return Cephfs(Node(), place, spec)
+
+
+def all_steps(made: Cephfs) -> list[Step]:
+    return [*made.steps(), *made.quota(made.place.quota)]
+
+
+def info(cluster: ceph.Cluster, name: str) -> dict[str, object]:
+    words = ("fs", "subvolume", "info", "cephfs", name, "smbgateway", "--format", "json")
+    return dict(json.loads(cluster.ceph(*words)))
+
+
+def test_a_share_is_made_proved_filled_grown_and_kept(node: Site, cluster: ceph.Cluster) -> None:
+    result = node.apply(share(node, cluster))
+    assert [proof.text for proof in result.proofs] == ["shadow login as alice, wrote and read 1 MiB"]
+    assert node.drift() == []
+    assert "40960 blocks of size 1024" in node.smb("docs", "du")
+    assert_fills_up(node, "docs")
+    node.smb("docs", "del part*; put /etc/hostname kept")
+    node.apply(share(node, cluster, quota="80M"))
+    assert info(cluster, "docs")["bytes_quota"] == 80 * MI
+    kept = node.remove(("share", "docs")).kept
+    assert kept == ["subvolume group cephfs/smbgateway", "subvolume cephfs/smbgateway/docs"]
+    node.apply(share(node, cluster, quota="80M"))  # adopted now: its quota was not reset, its files are there
+    assert "kept" in node.smb("docs", "ls")
+    with pytest.raises(HoldsData, match=r"it was there before the share was made"):
+        node.remove(("share", "docs"), destroy_data=True)
+    node.remove(("share", "docs"))
+    cluster.ceph("fs", "subvolume", "rm", "cephfs", "docs", "smbgateway")
+
+
+def assert_fills_up(node: Site, name: str) -> None:
+    """Ceph counts late what clients write, so one write may pass the limit; soon none does."""
+    part, deadline, numbers = Path(node.paths.root) / "part", time.monotonic() + 30, itertools.count()
+    part.write_bytes(bytes(20 * MI))
+    while "NT_STATUS_DISK_FULL" not in node.smb(name, f"put {part} part{next(numbers)}"):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def test_each_has_a_key_for_itself_alone(node: Site, cluster: ceph.Cluster) -> None:
+    node.apply(share(node, cluster, "keyed"))
+    caps = json.loads(cluster.ceph("auth", "get", "client.smbgateway:cephfs:smbgateway:keyed", "--format", "json"))[0]
+    assert f"path={info(cluster, 'keyed')['path']}" in caps["caps"]["mds"]
+    assert "namespace=" in caps["caps"]["osd"]
+    files = list(Path(node.paths.priv).rglob("*.key"))
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600]
+    node.remove(("share", "keyed"), destroy_data=True)
+    assert not list(Path(node.paths.priv).rglob("*.key"))
+    assert "keyed" not in cluster.ceph("auth", "ls")
+    assert "smbgateway" not in cluster.ceph("fs", "subvolumegroup", "ls", "cephfs")  # ours goes with its last subvolume
+
+
+def test_a_second_converge_changes_nothing_and_removal_destroys_all(area: Path, cluster: ceph.Cluster) -> None:
+    made = source(area, cluster)
+    ledger = Ledger()
+    ledger.converge(all_steps(made))
+    assert ledger.changes
+    again = Ledger()
+    again.converge(all_steps(source(area, cluster)))
+    assert again.changes == []
+    assert made.usage().limit == 40 * MI
+    assert Ledger().remove(all_steps(made), destroy=True) == []
+    assert [cell.name for cell in look(made.steps()) if cell.now is not None] == []
+
+
+def test_whatever_step_fails_the_undo_leaves_nothing(area: Path, cluster: ceph.Cluster) -> None:
+    made = source(area, cluster, "undone")
+    before = cluster.ceph("auth", "ls"), mounts.mounts_below(area)
+    for number in range(len(all_steps(made)), 0, -3):
+        ledger = Ledger()
+        failing = Step("the next", "x", lambda: None, fail)
+        with pytest.raises(StepFailed, match="cannot set the next: the test"):
+            ledger.converge([*all_steps(made)[:number], failing])
+        assert ledger.undo()[1] == []
+        assert (cluster.ceph("auth", "ls"), mounts.mounts_below(area)) == before
+        assert made.look() == ([], False)
+
+
+def fail(value: str | None) -> None:
+    if value is not None:
+        raise GatewayError("the test")
+
+
+def test_an_undo_keeps_a_clients_file(area: Path, cluster: ceph.Cluster) -> None:
+    made = source(area, cluster, "used")
+    ledger = Ledger()
+    ledger.converge(all_steps(made))
+    Path(made.path, "letter").write_text("dear")
+    undone, left = ledger.undo()
+    assert undone == []
+    assert left[0] == f"directory {made.path} (files of clients are in it)"
+    Ledger().converge(all_steps(made))
+    assert Path(made.path, "letter").read_text() == "dear"
+    Ledger().remove(all_steps(made), destroy=True)
+
+
+def test_bad_requests(node: Site, cluster: ceph.Cluster) -> None:
+    def faults(**more: object) -> list[str]:
+        base = share(node, cluster, "bad")
+        with pytest.raises(Invalid) as caught:
+            node.apply({**base, **more, "source": {**base["source"], **dict(more.get("source", {}))}})  # type: ignore[dict-item, call-overload]
+        return [f"{fault.field}: {fault.message}" for fault in caught.value.faults]
+
+    assert faults(source={"subvolume": "nofs/bad"}) == ["share.bad.source.subvolume: there is no CephFS nofs"]
+    assert faults(source={"subvolume": "cephfs/none/bad"}) == ["share.bad.source.subvolume: cephfs has no group none"]
+    assert faults(quota="1M") == ["share.bad.quota: 1 MiB is too small: CephFS counts in units of 4 MiB"]
+    gone = faults(source={"conf": "/nowhere/ceph.conf"})
+    assert gone == ["share.bad.source: Ceph cannot be asked: /nowhere/ceph.conf cannot be read"]
+
+
+def test_a_cluster_that_is_away_is_told_and_hurts_nobody_else(area: Path, node: Site) -> None:
+    with ceph.cluster(area / "ceph2") as other:
+        other.volume("cephfs")
+        node.apply(share(node, other, "far"))
+        assert node.works("far")
+        other.kill("ceph-mon", "ceph-mgr", "ceph-mds", "ceph-osd")
+        assert node.works("local")
+        told = "; ".join(node.drift())
+        assert "Ceph does not answer" in told
+        node.apply(node.share("local", comment="all the same"))
+        other.kill("ceph-fuse")
+        node.engine.site.store.delete(node.engine.site.world().shares["files/far"])
