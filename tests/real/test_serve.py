@@ -29,14 +29,15 @@ def made(area: Path) -> Iterator[Site]:
 
 
 @contextlib.contextmanager
-def serving(made: Site) -> Iterator[subprocess.Popen[str]]:
-    """An engine of its own process that says it is up."""
+def serving(made: Site, *said: str) -> Iterator[subprocess.Popen[str]]:
+    """An engine of its own process that says it is up, after what it has to say of the former one."""
     words = [sys.executable, "-m", "smbgateway.cli", "--root", made.paths.root, "serve", "--node", made.node]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout
     try:
-        assert process.stdout.readline() == f"engine of node one at {made.paths.socket}\n"
+        for line in (*said, f"engine of node one at {made.paths.socket}"):
+            assert process.stdout.readline() == f"{line}\n"
         yield process
     finally:
         process.kill()
@@ -76,3 +77,16 @@ def test_an_engine_told_to_end_ends_beside_a_listener_and_a_change_and_the_next_
         shares = [share["name"] for share in Client(made.paths.socket).get("/v1/shares")["shares"]]
         assert made.works("docs")
         assert ("late" in shares) == made.works("late")
+
+
+def test_a_change_in_the_midst_of_which_the_engine_is_killed_is_finished_by_the_next_one(made: Site) -> None:
+    caller, wanted = Client(made.paths.socket), {"resources": [made.image("half")]}
+    with serving(made) as engine:
+        steps = (event["name"] for _, _, event in caller.events(caller.post("/v1/apply", wanted)["job"]))
+        assert f"image {made.srv}/half.img" in steps  # made, and nothing of what follows is waited for
+        engine.kill()
+        engine.wait(10)
+    with serving(made, "share half: finished"):
+        assert caller.get("/v1/status")["gateways"][0]["drift"] == caller.post("/v1/plan", wanted)["cells"] == []
+        assert caller.get("/v1/jobs") == {"jobs": []}
+        assert made.works("half")
