@@ -1,0 +1,177 @@
+"""How usage went on: change, rate, acceleration, and the jumps that are not part of them. Pure: points in, trend out.
+
+Usage is taken apart into jumps (a deletion, a copy that is over, a changed quota) and the rest, which has a rate. What
+happens three times is no jump but a habit, and counts. The rate is the median of the slopes between all pairs of some
+30 equidistant moments (Theil-Sen); `spread` says how far usage strays from it: by that many bytes in one second, by ten
+times as much in a hundred.
+"""
+
+import math
+import statistics
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, groupby, pairwise
+from typing import Literal, NamedTuple
+
+DAY = 86400.0
+WINDOWS = (DAY, 7 * DAY, 30 * DAY)
+LEAST = 8  # points that a rate is said from
+PARTS = 24  # of a window; of whole days where there are four or more, so that day and night do not count as changes
+FAST, SUDDEN = 3.0, 30.0  # times the usual rate: what belongs to a jump, and what makes it one
+SMALL = 0.001  # of the greatest usage: a jump that nobody would call one
+HABIT = 3
+QUIET = 2 * DAY  # what grew at once may be a nightly backup until then
+CANCELLED = 0.2  # of a variance is left at least
+RISEN, MARKED = 3.0, 0.2  # standard errors, and part of the former rate
+
+
+class Point(NamedTuple):
+    """What a share used at a Unix time, of which quota; bytes."""
+
+    at: float
+    used: int
+    quota: int | None
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A change at once, of usage or of the quota (a quota that begins or ends counts from or to 0)."""
+
+    began: float
+    at: float
+    size: int
+    of: Literal["usage", "quota"]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What was seen over `span` seconds until now, in bytes and seconds; no rate is said from too little."""
+
+    window: float
+    span: float
+    points: int
+    change: int
+    jumps: tuple[Jump, ...] = ()
+    rate: float | None = None
+    acceleration: float = 0.0
+    spread: float = 0.0
+    parts: int = 0
+    risen: bool = False  # the later half grew so much more than the earlier one that it is not chance
+
+
+def trends(points: Sequence[Point]) -> list[Trend]:
+    """One trend for each window of which at least half was seen; the first always, unless there is no point."""
+    if not points:
+        return []
+    seen = points[-1].at - points[0].at
+    return [measure(points, window) for window in WINDOWS if window == DAY or seen >= window / 2]
+
+
+def measure(points: Sequence[Point], window: float) -> Trend:
+    """The trend over the last `window` seconds of points that are in order of time, at least one."""
+    cleaned = distinct(points[bisect_left(points, points[-1].at - window, key=lambda point: point.at) :])
+    first, last = cleaned[0], cleaned[-1]
+    jumps = usage_jumps(cleaned)
+    seen = Trend(window, last.at - first.at, len(cleaned), last.used - first.used, tuple(sorted_jumps(cleaned, jumps)))
+    return seen if len(cleaned) < LEAST else _with_rate(seen, _without(cleaned, jumps))
+
+
+def distinct(points: Sequence[Point]) -> list[Point]:
+    """The points without those at the same time as the one before."""
+    return [points[0], *(after for before, after in pairwise(points) if after.at > before.at)]
+
+
+def usage_jumps(points: Sequence[Point]) -> list[Jump]:
+    """Changes far faster than usual, with what belongs to them. What grew lately is none: it may go on, or return."""
+    rates = _rates(points)
+    if not rates:
+        return []
+    greatest = max(point.used for point in points)
+    usual = statistics.median(map(abs, rates))
+    found: dict[bool, list[Jump]] = {True: [], False: []}
+    ways = [0 if abs(rate) <= FAST * usual else 1 if rate > 0 else -1 for rate in rates]
+    for way, run in groupby(range(len(rates)), ways.__getitem__):
+        numbers = list(run)
+        before, after = points[numbers[0]], points[numbers[-1] + 1]
+        sudden = way and max(abs(rates[i]) for i in numbers) > SUDDEN * usual
+        over = way < 0 or after.at < points[-1].at - QUIET
+        if sudden and over and abs(after.used - before.used) > SMALL * greatest:
+            found[way > 0].append(Jump(before.at, after.at, after.used - before.used, "usage"))
+    return [jump for jumps in found.values() if len(jumps) < HABIT for jump in jumps]
+
+
+def _rates(points: Sequence[Point]) -> list[float]:
+    return [(after.used - before.used) / (after.at - before.at) for before, after in pairwise(points)]
+
+
+def sorted_jumps(points: Sequence[Point], jumps: Iterable[Jump]) -> list[Jump]:
+    """Jumps of usage and of the quota in order of time."""
+    quotas = [
+        Jump(before.at, after.at, (after.quota or 0) - (before.quota or 0), "quota")
+        for before, after in pairwise(points)
+        if after.quota != before.quota
+    ]
+    return sorted([*jumps, *quotas], key=lambda jump: jump.at)
+
+
+def _without(points: Sequence[Point], jumps: Sequence[Jump]) -> list[tuple[float, float]]:
+    """Usage as if it had gone on as usual during the jumps."""
+    if not jumps:
+        return [(point.at, point.used) for point in points]
+    level, usual = float(points[0].used), statistics.median(_rates(points))
+    series = [(points[0].at, level)]
+    for before, after in pairwise(points):
+        within = any(jump.began <= before.at < jump.at for jump in jumps)
+        level += usual * (after.at - before.at) if within else after.used - before.used
+        series.append((after.at, level))
+    return series
+
+
+def _with_rate(seen: Trend, series: Sequence[tuple[float, float]]) -> Trend:
+    days = int(seen.span // DAY)
+    whole = 4 <= days < seen.points
+    parts = days if whole else min(PARTS, seen.points - 1)
+    width = DAY if whole else seen.span / parts
+    levels = _levels(series, width, parts)
+    slopes = [(levels[j] - levels[i]) / ((j - i) * width) for i, j in combinations(range(parts + 1), 2)]
+    grown = [(after - before) / width for before, after in pairwise(levels)]
+    earlier, later = grown[: parts // 2], grown[(parts + 1) // 2 :]
+    rise = statistics.fmean(later) - statistics.fmean(earlier)
+    chance = ((_variance(earlier) + _variance(later)) / len(later)) ** 0.5
+    return Trend(
+        seen.window, seen.span, seen.points, seen.change, seen.jumps,
+        rate=statistics.median(slopes),
+        acceleration=rise / (width * (parts - len(later))),
+        spread=_spread(grown, width),
+        parts=parts,
+        risen=rise > max(RISEN * chance, MARKED * abs(statistics.fmean(earlier))),
+    )  # fmt: skip
+
+
+def _variance(values: Sequence[float]) -> float:
+    """As statistics.variance, 30 times as fast: that one computes with fractions."""
+    middle = statistics.fmean(values)
+    return sum((value - middle) ** 2 for value in values) / (len(values) - 1)
+
+
+def _spread(grown: Sequence[float], width: float) -> float:
+    """The long-run one: what comes and goes cancels out, what comes in bouts adds up (neighbours are correlated)."""
+    middle = statistics.fmean(grown)
+    around = [value - middle for value in grown]
+    alone = sum(value * value for value in around)
+    together = sum(before * after for before, after in pairwise(around))
+    lasting = max(alone * (1 + 2 / len(grown)) + 2 * together, CANCELLED * alone)
+    return math.sqrt(lasting / (len(grown) - 1) * width)
+
+
+def _levels(series: Sequence[tuple[float, float]], width: float, parts: int) -> list[float]:
+    """Usage at equidistant moments up to the last point, straight lines between points."""
+    moments = [series[-1][0] - (parts - number) * width for number in range(parts)]
+    levels, position = [], 1
+    for moment in moments:
+        while series[position][0] < moment:
+            position += 1
+        (start, low), (end, high) = series[position - 1], series[position]
+        levels.append(low + (high - low) * (moment - start) / (end - start))
+    return [*levels, series[-1][1]]
