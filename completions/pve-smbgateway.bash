@@ -37,7 +37,7 @@ _pve_smbgateway() {
     esac
     case "$command" in
     '') _smbgw_words create list show update delete status plan apply export user group gateway job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
-    'create') _smbgw_words -h --help --source --path --quota --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
+    'create') _smbgw_words -h --help --source --path --yes --quota --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
     'update') _smbgw_names share; _smbgw_words -h --help --quota --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;

@@ -22,6 +22,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
 
 
+class Keyboard(io.StringIO):
+    """Standard input that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     with cli_engine.running() as made:
@@ -33,8 +40,8 @@ def run(engine: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     """Run a command line: exit status, standard output, standard error."""
     monkeypatch.setenv("PVE_SMBGATEWAY_ROOT", str(engine.root))
 
-    def once(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+    def once(*words: str, stdin: str = "", typed: str | None = None) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin) if typed is None else Keyboard(typed))
         status = cli.main(words)
         said = capsys.readouterr()
         return status, said.out, said.err
@@ -67,6 +74,38 @@ def test_the_alphas_flags_are_enough(engine: Engine, run: Run) -> None:
     assert run("create", "docs", "--mode", "native", "--path", "/srv/docs", "--quota", "10G", "--json")[0] == 0
     body = engine.bodies("POST /v1/create")[0]
     assert (body["path"], body["source"], body["access"], body["guest"]) == ("/srv/docs", None, {}, None)
+
+
+PLACES = {"places": [{"source": "zfs:tank/docs", "free": 5 << 30, "where": "ZFS pool tank"}]}
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "source"),
+    [([], None, None), (["--yes"], None, "zfs:tank/docs"), ([], "y\n", "zfs:tank/docs"), (["--json"], "y\n", None)],
+)
+def test_a_place_is_taken_only_by_who_agrees(
+    engine: Engine, run: Run, words: list[str], typed: str | None, source: str | None
+) -> None:
+    engine.answers["GET /v1/places?name=docs"] = PLACES
+    engine.job(("done", RESULT), target="/v1/create")
+    status, _, asked = run("create", "docs", *words, typed=typed)
+    assert status == 0
+    assert engine.bodies("POST /v1/create")[0]["source"] == source
+    question = "No source is given. Most space is at zfs:tank/docs (5 GiB free, ZFS pool tank). Take it? [y/N] "
+    assert asked == (question if source and not words else "")
+
+
+def test_no_place_is_taken_from_who_does_not_agree(engine: Engine, run: Run) -> None:
+    engine.answers["GET /v1/places?name=docs"] = PLACES
+    for typed in ("n\n", "\n", ""):
+        status, out, said = run("create", "docs", typed=typed)
+        assert (status, out) == (2, "")
+        assert said.endswith("nothing was made: no source\n  name one: --source KIND:SPEC, or --path DIR\n")
+    assert engine.bodies("POST /v1/create") == []
+    engine.answers["GET /v1/places?name=docs"] = {"places": []}  # only the root disk: the engine says so
+    engine.job(("done", RESULT), target="/v1/create")
+    assert run("create", "docs", "--yes")[0] == 0
+    assert engine.bodies("POST /v1/create")[0]["source"] is None
 
 
 def test_update_changes_the_record_it_read(engine: Engine, run: Run) -> None:

@@ -42,6 +42,7 @@ def _create(parser: Parser) -> None:
     text = "such as image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs, directory:/srv/docs"
     place.add_argument("--source", metavar="KIND:SPEC", help=text)
     place.add_argument("--path", metavar="DIR", help="same as --source directory:DIR")
+    place.add_argument("--yes", action="store_true", help="without either: the place with most free space, unasked")
     place.add_argument("--quota", metavar="SIZE", help="limit, such as 10G or 1.5T")
     _allow_path(parser)
     _create_server(parser)

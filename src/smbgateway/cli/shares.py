@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ..sizes import show_size
 from . import text
+from .client import quote
 from .follow import run
 from .problem import usage
 from .session import Session
@@ -38,12 +39,38 @@ def options(arguments: Namespace) -> dict[str, Any]:
 def create(session: Session, arguments: Namespace) -> int:
     """Make a share."""
     copied = ("name", "mode", "gateway", "source", "path", "quota", "purpose", "grace", "comment", "guest", "hidden")
+    if not arguments.source and not arguments.path:
+        arguments.source = proposed(session, arguments)
     body = {name: getattr(arguments, name) for name in (*copied, "port")}
     body |= {"access": granted(arguments), "addresses": arguments.address}
     body["encryption"] = "required" if arguments.encrypt else "default"
     if arguments.dry_run:
         return plan(session, {"create": body, "options": options(arguments)})
     return run(session, "/v1/create", {**body, "options": options(arguments)}, f"creating share {arguments.name}")
+
+
+def proposed(session: Session, arguments: Namespace) -> str | None:
+    """The source with most free space, if --yes takes it or a person agrees. None: the engine refuses, and names all.
+
+    Raises Problem where the person does not agree.
+    """
+    asks = sys.stdin.isatty() and not session.json
+    found = session.client.get(f"/v1/places?name={quote(arguments.name)}")["places"] if asks or arguments.yes else []
+    if not found:
+        return None
+    source, free, where = (found[0][name] for name in ("source", "free", "where"))
+    if not arguments.yes:
+        room = f"{show_size(free)} free, {text.clean(where)}"
+        said = ask(f"No source is given. Most space is at {text.clean(source)} ({room}). Take it? [y/N] ")
+        if said.lower() not in ("y", "yes"):
+            raise usage("nothing was made: no source", "name one: --source KIND:SPEC, or --path DIR")
+    return str(source)
+
+
+def ask(question: str) -> str:
+    """What a person types on one line."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def plan(session: Session, body: dict[str, Any]) -> int:
@@ -195,9 +222,7 @@ def confirm(session: Session, arguments: Namespace) -> None:
     """Data is destroyed only by somebody who names it twice. Raises Problem."""
     name, said = arguments.name, arguments.confirm
     if said is None and sys.stdin.isatty() and not session.json:
-        print(f"This deletes share {name} AND ALL ITS DATA. Type its name to go on: ", end="", file=sys.stderr)
-        sys.stderr.flush()
-        said = sys.stdin.readline().rstrip("\n")
+        said = ask(f"This deletes share {name} AND ALL ITS DATA. Type its name to go on: ")
     if said is None:
         raise usage("--destroy-data deletes all data, and nobody can be asked", f"add --confirm {name}")
     if said not in (name, name.rpartition("/")[2]):
