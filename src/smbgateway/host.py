@@ -21,6 +21,7 @@ PACKAGES = {
     "net": "samba-common-bin",
     "nsenter": "util-linux",
     "pdbedit": "samba-common-bin",
+    "rsync": "rsync",
     "setfacl": "acl",
     "setfattr": "attr",
     "setpriv": "util-linux",

@@ -123,6 +123,9 @@ class Intake:
         if share.quota and not source.has_quota:
             hint = "use an image, btrfs or zfs source, which have one"
             faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
+        if share.snapshots.total and not source.snapshots:
+            hint = "use a btrfs or zfs source, which can"
+            faults.append(Fault("snapshots", f"a {share.source.kind} source cannot have snapshots", hint))
         return [fault for fault in faults if not (options.force and fault.waivable)], exists
 
     def _look_gateways(

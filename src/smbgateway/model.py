@@ -163,6 +163,30 @@ class Levels(Model):
         return self
 
 
+MOST_SNAPSHOTS = 512  # Explorer shows none at all where there are more
+Count = Annotated[int, Field(ge=0, le=MOST_SNAPSHOTS)]
+
+
+class Schedule(Model):
+    """How many snapshots are kept of each kind; they are taken as often as the most frequent kind says."""
+
+    hourly: Count = 0
+    daily: Count = 0
+    weekly: Count = 0
+    monthly: Count = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.hourly + self.daily + self.weekly + self.monthly
+
+    @model_validator(mode="after")
+    def _few(self) -> "Schedule":
+        if self.total > MOST_SNAPSHOTS:
+            raise ValueError(f"{self.total} snapshots in all: Explorer shows none of more than {MOST_SNAPSHOTS}")
+        return self
+
+
 class Resource(Model):
     """A record. `allocated` names the fields the engine fills in and keeps; a request may leave them out."""
 
@@ -227,6 +251,7 @@ class Share(Resource):
     source: Source
     quota: Size | None = None
     levels: Levels = Levels()
+    snapshots: Schedule = Schedule()
     purpose: Purpose = Field(default_factory=GeneralPurpose)
     access: dict[Principal, Rights] = {}
     guest: Rights | None = None

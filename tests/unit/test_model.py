@@ -424,6 +424,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "source": {"kind": "image", "path": "/srv/docs"},
             "quota": 1,
             "levels": {"notice": 1},
+            "snapshots": {"daily": 1},
             "purpose": {"kind": "media"},
             "access": {"office": "read"},
             "guest": "read",

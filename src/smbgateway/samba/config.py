@@ -1,6 +1,9 @@
 """The text of smb.conf and of share definitions. Pure: records in, text out (smb.conf(5), vfs_fruit(8))."""
 
+from collections.abc import Mapping
+
 from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
+from ..retention import KEPT, SCHEDULED, STAMP
 
 GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
 GUEST, GUEST_ID = "smbgw-guest", 20001
@@ -28,6 +31,15 @@ FRUIT = {
     "fruit:veto_appledouble": "no",
     "fruit:wipe_intentionally_left_blank_rfork": "yes",
     "fruit:delete_empty_adfiles": "yes",
+}
+
+# Previous Versions: names as `retention` makes them, in UTC.
+SHADOW = {
+    "snapprefix": f"^\\({SCHEDULED}\\|{KEPT}\\)$",
+    "delimiter": "-",
+    "format": f"-{STAMP}",
+    "localtime": "no",
+    "sort": "desc",
 }
 
 Parameters = dict[str, str]
@@ -91,15 +103,21 @@ def _protection(gateway: Gateway) -> Parameters:
     }
 
 
-def share_section(share: Share, gateway: Gateway, path: str, dfree: str | None = None) -> Parameters:
-    """The definition of a share that serves `path`; `dfree` is the program that tells its size, if one must."""
+def share_section(
+    share: Share, gateway: Gateway, path: str, dfree: str | None = None, shadow: Mapping[str, str] | None = None
+) -> Parameters:
+    """The definition of a share that serves `path`.
+
+    dfree    the program that tells its size, if one must
+    shadow   where its snapshots lie, if it can have any
+    """
     homes = isinstance(share.purpose, HomesPurpose)
     parameters = {
         "path": f"{path}/%u" if homes else path,
         "comment": share.comment,
         "browseable": "no" if share.hidden else "yes",
         **_access(share),
-        **_modules(share, gateway),
+        **_modules(share, gateway, shadow),
     }
     if share.encryption == "required":
         parameters["server smb encrypt"] = "required"
@@ -127,7 +145,7 @@ def _principal(name: str) -> str:
     return f"+{name[1:]}" if name.startswith("@") else name  # + is a unix group; @ would ask for a netgroup first
 
 
-def _modules(share: Share, gateway: Gateway) -> Parameters:
+def _modules(share: Share, gateway: Gateway, shadow: Mapping[str, str] | None) -> Parameters:
     purpose = share.purpose
     # One share with fruit on a server needs it on all: a Mac's AAPL negotiation is per connection (vfs_fruit(8)).
     modules = ["fruit"] if gateway.apple else []
@@ -136,6 +154,9 @@ def _modules(share: Share, gateway: Gateway) -> Parameters:
         modules.insert(0, "worm")
         options["worm:grace_period"] = str(purpose.grace)
     modules.append("streams_xattr")
+    if shadow:
+        modules.append("shadow_copy2")
+        options |= {f"shadow:{name}": value for name, value in {**SHADOW, **shadow}.items()}
     if isinstance(purpose, TimeMachinePurpose):
         options |= {"fruit:time machine": "yes", **MASKS}
         if share.quota:

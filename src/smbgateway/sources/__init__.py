@@ -1,6 +1,6 @@
 """Where a share's data lives. One file per kind; each is a class that turns records into steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,12 +40,31 @@ class Usage:
     available: int
 
 
+class Snapshots(Protocol):
+    """The snapshots of one source. Their names are made, and told from others, in `retention`."""
+
+    parameters: Mapping[str, str]  # where Samba finds them (vfs_shadow_copy2(8)): `mountpoint`, `snapdir`, ...
+
+    def names(self) -> list[str]:
+        """Read which there are, others' too. Raises GatewayError."""
+
+    def snapshot(self, name: str) -> Step:
+        """One snapshot as a step that holds data: only `destroy` removes it."""
+
+    def path(self, name: str) -> str:
+        """The directory in which the served data lies as it was."""
+
+
 class Source(Protocol):
     """One source of one share, on the node."""
 
     path: str  # the directory that is served
     has_quota: bool
     shows_quota: bool  # clients see the quota as the size of the share without help (statvfs does)
+
+    @property
+    def snapshots(self) -> Snapshots | None:
+        """None: it cannot."""
 
     def look(self) -> tuple[list[Fault], bool]:
         """Read the world before anything is made: faults, field relative to the share; does it exist."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData
@@ -11,6 +12,7 @@ from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
 
+INSIDE = ".smbgw-snapshots"  # not `.snapshots`: in an adopted subvolume that is snapper's
 ROOT_INODE = "256"  # of every subvolume's own directory, and of nothing else
 
 
@@ -28,6 +30,39 @@ def parse_qgroup(text: str) -> Qgroup | None:
     return match and Qgroup(match[1], int(match[2]), None if match[3] == "none" else int(match[3]))
 
 
+class BtrfsSnapshots:
+    """Read-only snapshots of a subvolume, in a directory beside `data`: they go with the subvolume."""
+
+    def __init__(self, host: Host, volume: str) -> None:
+        self.host, self.volume = host, volume
+        self.parameters: Mapping[str, str] = {"mountpoint": volume, "snapdir": INSIDE}
+
+    def names(self) -> list[str]:
+        """By one command; none where the directory is absent."""
+        found = self.host.run("find", self.volume, "-maxdepth", "2", "-path", f"*/{INSIDE}/*", "-printf", "%f\\n")
+        return found.splitlines()
+
+    def snapshot(self, name: str) -> Step:
+        """Of the subvolume alone: those inside of it are empty directories there."""
+        which = f"{self.volume}/{INSIDE}/{name}"
+
+        def read() -> str | None:
+            return cells.stat(self.host, which, "%F") and "snapshot"
+
+        def take() -> None:
+            self.host.run("install", "-d", "-m", "755", "--", f"{self.volume}/{INSIDE}")
+            self.host.run("btrfs", "subvolume", "snapshot", "-r", self.volume, which, timeout=600)
+
+        def drop() -> None:
+            self.host.run("btrfs", "subvolume", "delete", "--", which)
+
+        return cells.snapshot(f"snapshot {which}", read, take, drop)
+
+    def path(self, name: str) -> str:
+        """Below the directory of snapshots."""
+        return f"{self.volume}/{INSIDE}/{name}/data"
+
+
 class Btrfs:
     """A subvolume; its directory `data` is served, so that snapshots can lie beside it.
 
@@ -41,6 +76,7 @@ class Btrfs:
         self.host, self.place, self.volume = host, place, spec.path
         self.parent = os.path.dirname(spec.path)
         self.path = f"{spec.path}/data"
+        self.snapshots = BtrfsSnapshots(host, spec.path)
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check the path, its file system, whose it is, and that the quota is not below what is used."""

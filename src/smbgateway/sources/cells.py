@@ -117,6 +117,22 @@ def inner_directory(host: Host, place: Place, path: str) -> Step:
     return replace(data_directory(host, path, place.group), destroy=nothing)
 
 
+def snapshot(name: str, read: Callable[[], str | None], take: Callable[[], object], drop: Callable[[], object]) -> Step:
+    """A snapshot as a cell: taken once, removed only by name."""
+
+    def write(value: str | None) -> None:
+        if value is None and read() is not None:
+            raise HoldsData(f"{name} stays", "it may hold what is nowhere else")
+        if value is not None and read() is None:
+            take()
+
+    def destroy() -> None:
+        if read() is not None:
+            drop()
+
+    return Step(name, "snapshot", read, write, destroy=destroy)
+
+
 def remove_empty(host: Host, path: str) -> None:
     """Remove a directory that holds nothing but our own proof files. Raises HoldsData."""
     try:

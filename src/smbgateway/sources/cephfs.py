@@ -27,6 +27,7 @@ class Cephfs:
 
     has_quota = True
     shows_quota = True
+    snapshots = None
 
     def __init__(self, host: Host, place: Place, spec: CephfsSource) -> None:
         self.host, self.place, self.title, self.conf = host, place, spec.subvolume, spec.conf

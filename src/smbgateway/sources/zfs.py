@@ -1,6 +1,7 @@
 """A ZFS dataset with a quota."""
 
 import time
+from collections.abc import Mapping
 
 from ..errors import CommandFailed, Fault, HoldsData
 from ..host import Host
@@ -11,7 +12,46 @@ from . import Place, Usage, cells
 
 EARMARK = "org.pve-smbgateway:earmark"
 MODERN = ("acltype=posixacl", "xattr=sa", "compression=lz4")  # OpenZFS has all three, zfs-fuse none
+SHOWN = ".zfs/snapshot"
 BUSY_SECONDS = 20  # after an unmount, zfs-fuse lets go of the dataset a little later
+
+
+class ZfsSnapshots:
+    """Snapshots of a dataset; OpenZFS shows each below `.zfs`, hidden or not, and mounts it when somebody looks."""
+
+    def __init__(self, host: Host, dataset: str, mount: str) -> None:
+        self.host, self.dataset, self.mount = host, dataset, mount
+        self.parameters: Mapping[str, str] = {"mountpoint": mount, "snapdir": SHOWN}
+
+    def names(self) -> list[str]:
+        """By one command."""
+        found = self.host.run("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-d", "1", self.dataset)
+        return [line.partition("@")[2] for line in found.splitlines()]
+
+    def snapshot(self, name: str) -> Step:
+        """Of the dataset alone, not of children."""
+        which = f"{self.dataset}@{name}"
+
+        def read() -> str | None:
+            return "snapshot" if name in self.names() else None
+
+        def take() -> None:
+            self.host.run("zfs", "snapshot", which)
+
+        def drop() -> None:
+            try:
+                self.host.run("zfs", "destroy", which, timeout=600)
+            except CommandFailed as error:
+                if "dependent clones" in error.output:
+                    hint = "destroy the clones first"
+                    raise HoldsData(f"snapshot {which} stays", error.output, hint=hint) from error
+                raise
+
+        return cells.snapshot(f"snapshot {which}", read, take, drop)
+
+    def path(self, name: str) -> str:
+        """Below `.zfs`."""
+        return f"{self.mount}/{SHOWN}/{name}/data"
 
 
 class Zfs:
@@ -27,6 +67,7 @@ class Zfs:
         self.host, self.place, self.dataset = host, place, spec.dataset
         self.parent = spec.dataset.rpartition("/")[0]
         self.path = f"{place.mount}/data"
+        self.snapshots = ZfsSnapshots(host, spec.dataset, place.mount)
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check pool and dataset, whose it is, and the quota."""
