@@ -122,6 +122,23 @@ def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
             run("umount", "--lazy", place)
 
 
+@contextmanager
+def shown_snapshot(snapshot: str, where: Path) -> Iterator[None]:
+    """A snapshot of zfs-fuse, which has no `.zfs`, where OpenZFS shows it: a clone is mounted there."""
+    clone = f"{snapshot.partition('/')[0]}/shown-{time.monotonic_ns()}"
+    run("zfs", "clone", "-o", "readonly=on", "-o", f"mountpoint={where}", snapshot, clone)
+    try:
+        yield
+    finally:
+        until(lambda: destroyed(clone), f"{clone} goes")
+
+
+def destroyed(dataset: str) -> bool:
+    """Try to destroy a dataset with all that is in it; whether it is gone."""
+    subprocess.run(["zfs", "destroy", "-r", dataset], capture_output=True)
+    return subprocess.run(["zfs", "list", dataset], capture_output=True).returncode != 0
+
+
 def _start_zfs(state: Path) -> subprocess.Popen[bytes]:
     command = ["setpriv", "--pdeathsig", "KILL", "zfs-fuse"]  # never outlives us
     command += ["--no-daemon", "--no-kstat-mount", "-x", "-p", str(state / "pid"), "-m", "64", "-a", "1", "-e", "1"]

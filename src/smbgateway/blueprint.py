@@ -9,11 +9,12 @@ from .errors import CommandFailed, Unavailable
 from .host import Host
 from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
 from .paths import Paths
+from .restoration import Restoration
 from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
 from .samba.instance import Instance
 from .samba.registry import Registry
-from .sources import Place, Source
+from .sources import Place, Snapshots, Source
 from .sources.cells import stat
 from .step import Step
 from .store import Store
@@ -70,7 +71,12 @@ class Blueprint:
         steps = source.steps()
         if share.made:
             steps = [never_anew(step, share) if step.holds_data else step for step in steps]
-        return [*steps, *self.quota(share), *self._homes(share, source.path)]
+        back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
+        return [*steps, *self.quota(share), *back, *self._homes(share, source.path)]
+
+    def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
+        """How a share's data is put back to one of its snapshots."""
+        return Restoration(self.host, share.title, self.source(share).path, snapshots)
 
     def quota(self, share: Share) -> list[Step]:
         """The step of the limit."""
@@ -123,7 +129,8 @@ class Blueprint:
         dfree = None
         if source.has_quota and not source.shows_quota and not isinstance(share.purpose, TimeMachinePurpose):
             dfree = self.size_program(share)  # fruit tells Macs the size of their backup, and would not be asked
-        return share_section(share, gateway, source.path, dfree)
+        shadow = source.snapshots.parameters if source.snapshots else None
+        return share_section(share, gateway, source.path, dfree, shadow)
 
     def size_program(self, share: Share) -> str:
         """The program that tells a client the size of a share, where the file system shows another.

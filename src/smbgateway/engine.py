@@ -146,7 +146,7 @@ class Engine:
         """
         said = []
         for path in sorted(self.debts, key=os.path.getmtime):
-            with self._locked(["", *self.site.world().gateways]):
+            with self.locked(["", *self.site.world().gateways]):
                 told, settled = self.recovery.resume(path)
             said.append(told)
             if settled:
@@ -169,7 +169,7 @@ class Engine:
 
     def bring_up(self, name: str) -> list[str]:
         """Converge a whole gateway; returns what could not be."""
-        with self._locked([name]):
+        with self.locked([name]):
             world = self.site.world()
             gateway = world.gateways.get(name)
             if gateway is None or not self.site.owns(gateway):
@@ -192,6 +192,15 @@ class Engine:
             pause = min(pause * 2, LONGEST_RETRY)
             self.failing[name] = time.monotonic() + pause, pause
 
+    def busy(self, name: str) -> bool:
+        """Whether an operation of a gateway is on its way, which may last."""
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.RLock())
+        free = lock.acquire(blocking=False)
+        if free:
+            lock.release()
+        return not free
+
     def digests(self, world: World) -> dict[tuple[str, str], str | None]:
         """The digests of all records; of those being changed what is known, as they are left to who changes them."""
         records = {(kind, key): record for kind in KINDS for key, record in world.table(kind).items()}
@@ -202,14 +211,14 @@ class Engine:
     def _turn(self, records: Sequence[Resource], world: World) -> Iterator[None]:
         """Wait for the gateways that a change reaches; people and gateways change one at a time: they reach all."""
         everybody = [] if all(isinstance(record, Share) for record in records) else [""]
-        with self._locked(everybody), self._locked(self.site.touched(records, world)):
+        with self.locked(everybody), self.locked(self.site.touched(records, world)):
             yield
 
     def _ledger(self, journal: journals.Journal, tell: Tell) -> Ledger:
         return Ledger(journal.note, lambda change: tell(change.step.name, change.verb, change.seconds))
 
     @contextlib.contextmanager
-    def _locked(self, gateways: Sequence[str]) -> Iterator[None]:
+    def locked(self, gateways: Sequence[str]) -> Iterator[None]:
         """One operation at a time per gateway; always in the order of names, so that no two wait for each other."""
         with contextlib.ExitStack() as stack:
             for name in sorted(gateways):

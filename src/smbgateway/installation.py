@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .blueprint import Blueprint
+from .errors import Conflict
 from .host import Host
 from .model import Gateway, Group, Resource, Share, User
 from .paths import Paths
@@ -40,6 +41,17 @@ class Installation:
     def owns(self, gateway: Gateway) -> bool:
         """Whether this node runs a gateway."""
         return gateway.mode.node in ("", self.node)
+
+    def home(self, key: str, world: World) -> tuple[Share, Gateway]:
+        """A share and its gateway. Raises NotFound, and Conflict where they are another node's."""
+        share = world.find("share", key)
+        assert isinstance(share, Share)  # noqa: S101 - find keeps kinds
+        gateway = world.find("gateway", share.gateway)
+        assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
+        if not self.owns(gateway):
+            what = f"{share.title} is node {gateway.mode.node}'s, this is {self.node}"
+            raise Conflict(what, hint="ask the engine of that node")
+        return share, gateway
 
     def touched(self, records: Iterable[Resource], world: World) -> list[str]:
         """The gateways that a change of records reaches: all, for users and groups."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import __version__
 from .engine import Engine
-from .errors import Conflict, GatewayError
+from .errors import GatewayError
 from .model import Gateway, Share, show_source
 from .samba.instance import Instance
 from .world import World
@@ -70,23 +70,12 @@ class Status:
     def share(self, key: str) -> dict[str, Any]:
         """One share: usage, sessions, drift, whether it is served. Raises NotFound."""
         world = self.engine.site.world()
-        share = world.find("share", key)
-        assert isinstance(share, Share)  # noqa: S101 - find keeps kinds
-        gateway = self._here(share, world)
+        share, gateway = self.engine.site.home(key, world)
         instance = self.engine.site.blueprint(world).instance(gateway)
         drift = [asdict(cell) for cell in self.engine.drift(gateway, [share])]
         body: dict[str, Any] = {"share": share.model_dump(mode="json"), "address": self.engine.site.unc(gateway, share)}
         body |= {"port": gateway.mode.port, "drift": drift, "sessions": sessions(instance, share.name)}
         return body | {"serving": instance.pid() is not None and not drift} | self._usage(share, world)
-
-    def _here(self, share: Share, world: World) -> Gateway:
-        """The gateway of a share. Raises NotFound, and Conflict where it is another node's."""
-        gateway = world.find("gateway", share.gateway)
-        assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
-        if not self.engine.site.owns(gateway):
-            where, here = gateway.mode.node, self.engine.site.node
-            raise Conflict(f"{share.title} is node {where}'s, this is {here}", hint="ask the engine of that node")
-        return gateway
 
     def _usage(self, share: Share, world: World) -> dict[str, Any]:
         try:

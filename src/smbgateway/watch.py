@@ -1,13 +1,17 @@
-"""What the engine does unasked: adopt changed records, restart what died, tell clients the size of shares."""
+"""What the engine does unasked: adopt changed records, restart what died, tell clients the size of shares, take
+snapshots.
+"""
 
 import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from .engine import Engine
 from .errors import GatewayError
 from .model import Gateway
+from .versions import Versions
 from .world import World
 
 POLL = 2.0  # seconds; the store has no events across nodes
@@ -17,8 +21,9 @@ SIZES = 15.0  # seconds between the sizes of shares whose file system shows anot
 class Watch:
     """A thread beside the API."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self.engine = engine
+        self.versions = Versions(engine, clock)
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
@@ -46,6 +51,7 @@ class Watch:
             self._world = self.engine.site.world()
             self._adopt(self._world)
         self._revive(self._world)
+        self._tell(self.versions.serve(self._world))
         if due:
             self._sized = time.monotonic()
             self._publish_sizes(self._world)
@@ -80,7 +86,7 @@ class Watch:
 
     def _revive(self, world: World) -> None:
         """Start again what died (a supervisor that was killed takes its smbd along), and try again what failed."""
-        for gateway in filter(self._ours, world.gateways.values()):
+        for gateway in filter(self._free, world.gateways.values()):
             failing = self.engine.failing.get(gateway.name)
             dead = self.engine.site.blueprint(world).instance(gateway).pid() is None
             if time.monotonic() > failing[0] if failing else dead:
@@ -88,6 +94,10 @@ class Watch:
 
     def _ours(self, gateway: Gateway) -> bool:
         return gateway.state == "ready" and self.engine.site.owns(gateway)
+
+    def _free(self, gateway: Gateway) -> bool:
+        """Ours, and not in an operation: the other gateways do not wait for that."""
+        return self._ours(gateway) and not self.engine.busy(gateway.name)
 
     @staticmethod
     def _tell(said: list[str]) -> None:

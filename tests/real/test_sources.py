@@ -136,12 +136,7 @@ def clean(area: Path, home: Path, dataset: str, pool: mounts.Btrfs) -> None:
     for volume in inner.splitlines():
         mounts.run("btrfs", "subvolume", "delete", volume)
     mounts.run("rm", "-rf", home)
-    mounts.until(lambda: destroyed(dataset), f"{dataset} goes")
-
-
-def destroyed(dataset: str) -> bool:
-    subprocess.run(["zfs", "destroy", "-r", dataset], capture_output=True)
-    return subprocess.run(["zfs", "list", dataset], capture_output=True).returncode != 0
+    mounts.until(lambda: mounts.destroyed(dataset), f"{dataset} goes")
 
 
 every = pytest.mark.parametrize("lab", KINDS, indirect=True)
