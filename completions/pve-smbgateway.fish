@@ -2,11 +2,11 @@
 function __smbgw_at
     set -l words (string match -v -- '-*' (commandline -opc))[2..]
     set -l command "$words[1]"
-    contains -- "$command" user group gateway; and set command "$words[1..2]"
+    contains -- "$command" user group gateway snapshot; and set command "$words[1..2]"
     test "$command" = "$argv"
 end
 complete -c pve-smbgateway -f
-complete -c pve-smbgateway -n '__smbgw_at ' -a 'create list show update delete status plan apply export user group gateway job doctor serve version completion'
+complete -c pve-smbgateway -n '__smbgw_at ' -a 'create list show update delete status plan apply export user group gateway snapshot job doctor serve version completion'
 complete -c pve-smbgateway -n '__smbgw_at ' -l help -d 'show this help'
 complete -c pve-smbgateway -n '__smbgw_at ' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
 complete -c pve-smbgateway -n '__smbgw_at ' -l json -d 'one JSON document on standard output, errors too'
@@ -17,6 +17,7 @@ complete -c pve-smbgateway -n '__smbgw_at create' -l source -r -d 'such as image
 complete -c pve-smbgateway -n '__smbgw_at create' -l path -r -F -d 'same as --source directory:DIR'
 complete -c pve-smbgateway -n '__smbgw_at create' -l yes -d 'without either: the place with most free space, unasked'
 complete -c pve-smbgateway -n '__smbgw_at create' -l quota -r -d 'limit, such as 10G or 1.5T'
+complete -c pve-smbgateway -n '__smbgw_at create' -l snapshots -r -d 'take and keep so many: hourly=24,daily=7,weekly=4,monthly=12, "none" for none'
 complete -c pve-smbgateway -n '__smbgw_at create' -l allow-path -r -F -d 'a further directory below which sources may lie'
 complete -c pve-smbgateway -n '__smbgw_at create' -l mode -x -a 'native' -d 'how a new gateway runs'
 complete -c pve-smbgateway -n '__smbgw_at create' -l gateway -r -d 'gateway of the share, made if new (default: this node\'s)'
@@ -51,6 +52,7 @@ complete -c pve-smbgateway -n '__smbgw_at show' -l verbose -d 'show the requests
 complete -c pve-smbgateway -n '__smbgw_at update' -a '(pve-smbgateway list --kind share --names 2>/dev/null)'
 complete -c pve-smbgateway -n '__smbgw_at update' -l help -d 'show this help'
 complete -c pve-smbgateway -n '__smbgw_at update' -l quota -r -d 'new limit, "none" for none'
+complete -c pve-smbgateway -n '__smbgw_at update' -l snapshots -r -d 'take and keep so many: hourly=24,daily=7,weekly=4,monthly=12, "none" for none'
 complete -c pve-smbgateway -n '__smbgw_at update' -l comment -r -d 'shown to clients'
 complete -c pve-smbgateway -n '__smbgw_at update' -l user -r -d 'who may open it: user NAME, right read or write (default)'
 complete -c pve-smbgateway -n '__smbgw_at update' -l group -r -d 'the same for a group'
@@ -226,6 +228,31 @@ complete -c pve-smbgateway -n '__smbgw_at gateway list' -l help -d 'show this he
 complete -c pve-smbgateway -n '__smbgw_at gateway list' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
 complete -c pve-smbgateway -n '__smbgw_at gateway list' -l json -d 'one JSON document on standard output, errors too'
 complete -c pve-smbgateway -n '__smbgw_at gateway list' -l verbose -d 'show the requests to the engine too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot' -a 'create list delete restore'
+complete -c pve-smbgateway -n '__smbgw_at snapshot' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at snapshot' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot' -l json -d 'one JSON document on standard output, errors too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot' -l verbose -d 'show the requests to the engine too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot create' -a '(pve-smbgateway list --kind share --names 2>/dev/null)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot create' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at snapshot create' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot create' -l json -d 'one JSON document on standard output, errors too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot create' -l verbose -d 'show the requests to the engine too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot list' -a '(pve-smbgateway list --kind share --names 2>/dev/null)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot list' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at snapshot list' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot list' -l json -d 'one JSON document on standard output, errors too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot list' -l verbose -d 'show the requests to the engine too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot delete' -a '(pve-smbgateway list --kind share --names 2>/dev/null)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot delete' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at snapshot delete' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot delete' -l json -d 'one JSON document on standard output, errors too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot delete' -l verbose -d 'show the requests to the engine too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot restore' -a '(pve-smbgateway list --kind share --names 2>/dev/null)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot restore' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at snapshot restore' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
+complete -c pve-smbgateway -n '__smbgw_at snapshot restore' -l json -d 'one JSON document on standard output, errors too'
+complete -c pve-smbgateway -n '__smbgw_at snapshot restore' -l verbose -d 'show the requests to the engine too'
 complete -c pve-smbgateway -n '__smbgw_at job' -l help -d 'show this help'
 complete -c pve-smbgateway -n '__smbgw_at job' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
 complete -c pve-smbgateway -n '__smbgw_at job' -l json -d 'one JSON document on standard output, errors too'

@@ -18,7 +18,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -35,14 +35,14 @@ _pve_smbgateway() {
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --comment | --confirm | --full-name | --gateway | --grace | --group | --guest | --kind | --minimum-protocol | --mode | --node | --port | --purpose | --quota | --remove-group | --remove-user | --source | --user | --workgroup | --yes) return ;;
+    --access | --address | --comment | --confirm | --full-name | --gateway | --grace | --group | --guest | --kind | --minimum-protocol | --mode | --node | --port | --purpose | --quota | --remove-group | --remove-user | --snapshots | --source | --user | --workgroup | --yes) return ;;
     esac
     case "$command" in
-    '') _smbgw_words create list show update delete status plan apply export user group gateway job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
-    'create') _smbgw_words -h --help --source --path --yes --quota --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
+    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
-    'update') _smbgw_names share; _smbgw_words -h --help --quota --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;
+    'update') _smbgw_names share; _smbgw_words -h --help --quota --snapshots --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;
     'delete') _smbgw_names share; _smbgw_words -h --help --destroy-data --confirm --yes --force --root --json -j --verbose ;;
     'status') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'plan') _smbgw_words -h --help -f --file --force --allow-path --root --json -j --verbose ;;
@@ -69,6 +69,11 @@ _pve_smbgateway() {
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'snapshot') _smbgw_words create list delete restore; _smbgw_words -h --help --root --json -j --verbose ;;
+    'snapshot create') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'snapshot list') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'snapshot delete') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'snapshot restore') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
     'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
     'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;

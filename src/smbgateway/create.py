@@ -24,6 +24,7 @@ class CreateRequest(BaseModel):
     source: str | None = None
     path: str | None = None
     quota: str | int | None = None
+    snapshots: dict[str, Any] = {}
     access: dict[str, str] = {}
     purpose: str = "general"
     grace: int | None = None
@@ -59,7 +60,7 @@ def resources(request: CreateRequest, site: Installation) -> list[dict[str, Any]
         faults.append(Fault("name", f"share {request.name} is there already", "change it with update"))
     share: dict[str, Any] = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
     share |= {"quota": request.quota, "purpose": _purpose(request)}
-    share |= request.model_dump(include={"access", "comment", "guest", "encryption", "hidden"})
+    share |= request.model_dump(include={"snapshots", "access", "comment", "guest", "encryption", "hidden"})
     if faults:
         known = {f"share.{request.name}.source", f"share.{request.name}.gateway"}
         _, more = examine([share])

@@ -8,8 +8,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab import mounts
+from smbgateway.api.app import make
 from smbgateway.errors import CommandFailed, Conflict, GatewayError, HoldsData, Invalid, NotFound, Unavailable
 from smbgateway.host import Node
 from smbgateway.model import MOST_SNAPSHOTS
@@ -349,6 +352,38 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(lab: Lab) -> None:
     assert lab.versions.all("docs") == [name]
     with pytest.raises(NotFound, match="there is no share nope"):
         lab.versions.take("nope")
+
+
+def test_by_the_api(lab: Lab) -> None:
+    lab.make()
+    client = TestClient(as_root(make(lab.site.engine)))
+
+    def changed(verb: str, **body: str) -> list[tuple[str, str]]:
+        job = client.post(f"/v1/snapshots/{verb}", json={"share": "docs", **body}).json()["job"]
+        mounts.until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] != "running", f"{verb} ends")
+        ended = client.get(f"/v1/jobs/{job}").json()
+        assert ended["state"] == "done", ended
+        return [(event["name"].partition("@")[0], event["outcome"]) for event in ended["events"]]
+
+    assert changed("create")[0] == ("request", "checked")
+    (row,) = client.get("/v1/snapshots/docs").json()["snapshots"]
+    assert (row["by"], row["version"]) == ("hand", version(row["name"]))
+    with lab.shown(row["name"]):
+        told = changed("restore", name=row["name"])
+    assert [outcome for _, outcome in told] == ["checked", "removed", "created", "changed", "created"]
+    assert told[3] == ("data of share docs", "changed")
+    assert len(client.get("/v1/snapshots/docs").json()["snapshots"]) == 2
+    assert [outcome for _, outcome in changed("delete", name=row["name"])] == ["checked", "destroyed"]
+    assert row not in client.get("/v1/snapshots/docs").json()["snapshots"]
+
+
+def as_root(app: ASGIApp) -> ASGIApp:
+    """The application as it is reached over the engine's socket."""
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "peer_uid": 0}, receive, send)
+
+    return named
 
 
 @pytest.mark.parametrize("lab", ["btrfs"], indirect=True)

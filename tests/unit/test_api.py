@@ -291,6 +291,7 @@ def test_a_body_that_is_too_large(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
         ("/v1/resources/share/files/nope", "there is no share files/nope"),
         ("/v1/status/share/nope", "there is no share nope"),
         ("/v1/status/gateway/nope", "there is no gateway nope"),
+        ("/v1/snapshots/nope", "there is no share nope"),
         ("/v1/jobs/nope", "there is no job nope"),
         ("/v1/jobs/nope/events", "there is no job nope"),
         ("/v1/pony", "there is no /v1/pony"),
@@ -300,6 +301,31 @@ def test_a_body_that_is_too_large(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_not_there(full: Api, path: str, what: str) -> None:
     status, error = full.get(path)
     assert (status, error["error"], error["what"], error["exit_code"]) == (404, "NotFound", what, 4)
+
+
+@pytest.mark.parametrize("verb", ["create", "delete", "restore"])
+def test_snapshots_of_what_cannot_have_any(full: Api, verb: str) -> None:
+    body = {"share": "docs", **({} if verb == "create" else {"name": "kept-2026.11.23-12.00.00"})}
+    status, error = full.post(f"/v1/snapshots/{verb}", body)
+    assert (status, error["what"], error["cause"]) == (
+        503,
+        "share docs has no snapshots",
+        "a directory source cannot",
+    )
+    assert full.get("/v1/jobs")[1] == {"jobs": []}
+
+
+def test_a_schedule_that_the_source_cannot_keep(api: Api) -> None:
+    body = {"resources": [USER, GATEWAY, {**SHARE, "snapshots": {"daily": 7}}]}
+    for path in ("/v1/plan", "/v1/apply"):
+        assert api.faults(path, body) == [
+            "share.docs.snapshots: a directory source cannot have snapshots (use a btrfs or zfs source, which can)"
+        ]
+    body = {"name": "docs", "path": "/srv/docs", "snapshots": {"daily": 600, "pony": 1}}
+    assert [fault.partition(":")[0] for fault in api.faults("/v1/create", body)] == [
+        "share.docs.snapshots.daily",
+        "share.docs.snapshots.pony",
+    ]
 
 
 def test_did_you_mean(full: Api) -> None:

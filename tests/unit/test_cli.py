@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,44 @@ def test_users_change_as_records(engine: Engine, run: Run) -> None:
     assert sent == [{**USER, "password": "geheim 2"}, {**USER, "enabled": False}, USER]
     status, _, said = run("user", "create", "office", "--no-password")
     assert (status, said.splitlines()[0]) == (2, "user office is there already")
+
+
+def test_snapshots_are_taken_deleted_and_restored_by_name(engine: Engine, run: Run) -> None:
+    name, change = "kept-2026.11.23-12.00.00", {"name": "snapshot tank/docs@x", "verb": "created", "seconds": 0}
+    for verb, words in (("create", ()), ("delete", (name,)), ("restore", (name,))):
+        engine.job(("done", {**RESULT, "outcomes": [], "changes": [change]}), target=f"/v1/snapshots/{verb}")
+        assert run("snapshot", verb, "docs", *words)[0] == 0
+    assert engine.bodies("POST /v1/snapshots/create") == [{"share": "docs"}]
+    assert engine.bodies("POST /v1/snapshots/delete") == [{"share": "docs", "name": name}]
+    assert engine.bodies("POST /v1/snapshots/restore") == [{"share": "docs", "name": name}]
+    assert run("snapshot", "restore", "docs")[2] == (
+        "SNAPSHOT is missing (see pve-smbgateway snapshot restore --help)\n"
+    )
+
+
+def test_snapshots_are_listed(engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    row = {"name": "auto-2026.11.23-12.00.00", "taken": 1795435200, "by": "schedule", "version": "@GMT-x"}
+    engine.answers["GET /v1/snapshots/lab/docs"] = [{"snapshots": [row]}, {"snapshots": []}]
+    assert run("snapshot", "list", "lab/docs")[1] == (
+        "NAME                      TAKEN                BY\nauto-2026.11.23-12.00.00  2026-11-23 13:00:00  schedule\n"
+    )
+    assert run("snapshot", "list", "lab/docs")[1] == "no snapshots\n"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_schedule_is_sent_as_it_is_said(engine: Engine, run: Run) -> None:
+    engine.answers["GET /v1/resources/share/docs"] = SHARE
+    engine.job(("done", RESULT))
+    for words in ("hourly=24,daily=7", "none", "hourly=many,pony"):
+        run("update", "docs", "--snapshots", words)
+    sent = [body["resources"][0]["snapshots"] for body in engine.bodies("POST /v1/apply")]
+    assert sent == [{"hourly": 24, "daily": 7}, {}, {"hourly": "many", "pony": ""}]
+    engine.job(("done", RESULT), target="/v1/create")
+    run("create", "docs", "--source", "zfs:tank/docs", "--snapshots", "weekly=4")
+    assert engine.bodies("POST /v1/create")[0]["snapshots"] == {"weekly": 4}
 
 
 def test_groups_gain_and_lose_members(engine: Engine, run: Run) -> None:

@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "encrypted": {"access": TEAM, "encryption": "required"},
     "there before us": {"access": TEAM, "adopted": True, "foreign": True},
     "sized": {"access": TEAM, "quota": 10 * GI},
+    "with snapshots": {"access": TEAM},
 }
 GUESTS: dict[str, dict[str, Any]] = {
     "guests read": {"guest": "read"},
@@ -54,7 +55,8 @@ def rendered(case: str, own: str = "/own") -> str:
         source = {"kind": "directory", "path": f"/srv/{name}"}
         share = Share.model_validate({"name": name, "gateway": gateway.name, "source": source, **fields})
         dfree = f"{own}/run/size-0123456789abcdef" if name == "sized" else None
-        text += "\n" + render(name, share_section(share, gateway, f"/srv/{name}", dfree))
+        shadow = {"mountpoint": "/srv", "snapdir": ".snapshots"} if name == "with snapshots" else None
+        text += "\n" + render(name, share_section(share, gateway, f"/srv/{name}", dfree, shadow))
     return text
 
 
@@ -77,7 +79,8 @@ def test_nothing_is_open_by_accident(case: str) -> None:
     base = sections.pop("global")
     for name, section in sections.items():
         assert section["valid users"], name
-        assert "%" not in "".join(value for key, value in section.items() if key != "path"), name
+        expanded = {key: value for key, value in section.items() if key not in ("path", "shadow:format")}
+        assert "%" not in "".join(expanded.values()), name
         assert section["path"] in (f"/srv/{name}", f"/srv/{name}/%u")
         assert (section["guest ok"] == "yes") == (case == "guests" and name.startswith("guests"))
     closed = (base["map to guest"], base["restrict anonymous"], base["server signing"])

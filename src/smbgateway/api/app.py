@@ -11,7 +11,7 @@ from fastapi import FastAPI, Header
 from fastapi.responses import Response, StreamingResponse
 from fastapi.routing import APIRoute
 
-from .. import __version__
+from .. import __version__, retention
 from ..create import read_request, resources
 from ..documents import read_documents
 from ..engine import Engine
@@ -22,6 +22,7 @@ from ..model import AnyResource, Resource
 from ..places import offers
 from ..status import Status
 from ..step import Cell
+from ..versions import Versions
 from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
@@ -57,6 +58,7 @@ def make(engine: Engine) -> FastAPI:
     _places(app, engine)
     _state(app, status)
     _changing(app, engine, jobs)
+    _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
     return app
 
@@ -133,6 +135,29 @@ def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
         return _accepted(jobs, title, lambda tell: engine.remove(names, options, tell))
 
 
+def _snapshots(app: FastAPI, versions: Versions, jobs: Jobs) -> None:
+    @app.get("/v1/snapshots/{key:path}", response_model=bodies.SnapshotRows, summary="Snapshots of a share")
+    def snapshots(key: str) -> Response:
+        """Oldest first. A share is named by GATEWAY/NAME, or by NAME where only one gateway has it."""
+        return Answer({"snapshots": [show_snapshot(name) for name in versions.all(key)]})
+
+    @app.post("/v1/snapshots/create", response_model=Accepted, status_code=202, summary="Take a snapshot")
+    def take(request: bodies.ShareName) -> Response:
+        """It stays until it is deleted by name."""
+        return _accepted(jobs, f"snapshot of {request.share}", lambda tell: versions.take(request.share, tell))
+
+    @app.post("/v1/snapshots/delete", response_model=Accepted, status_code=202, summary="Delete a snapshot")
+    def drop(request: bodies.SnapshotName) -> Response:
+        title = f"delete {request.name} of {request.share}"
+        return _accepted(jobs, title, lambda tell: versions.drop(request.share, request.name, tell))
+
+    @app.post("/v1/snapshots/restore", response_model=Accepted, status_code=202, summary="Restore a snapshot")
+    def restore(request: bodies.SnapshotName) -> Response:
+        """In place. Clients are shut out meanwhile, and what is there now is kept as a snapshot."""
+        title = f"restore {request.name} of {request.share}"
+        return _accepted(jobs, title, lambda tell: versions.restore(request.share, request.name, tell))
+
+
 def _following(app: FastAPI, jobs: Jobs) -> None:
     @app.get("/v1/jobs", response_model=bodies.JobRows, summary="The jobs that run, and the last 200")
     def all_jobs() -> Response:
@@ -183,6 +208,12 @@ def _named(verb: str, names: list[str]) -> str:
 def show_record(record: Resource) -> dict[str, Any]:
     """A record as `apply` accepts it; a password is never in it."""
     return record.model_dump(mode="json")
+
+
+def show_snapshot(name: str) -> dict[str, Any]:
+    """A snapshot of ours, by what its name says."""
+    by = "schedule" if name.startswith(f"{retention.SCHEDULED}-") else "hand"
+    return {"name": name, "taken": retention.moment(name), "by": by, "version": retention.version(name)}
 
 
 def show_cell(cell: Cell) -> dict[str, Any]:

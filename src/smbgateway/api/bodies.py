@@ -72,6 +72,18 @@ class Removal(Strict):
     options: RequestOptions = RequestOptions()
 
 
+class ShareName(Strict):
+    """A share by name."""
+
+    share: str = Field(max_length=200, description="NAME, or GATEWAY/NAME")
+
+
+class SnapshotName(ShareName):
+    """A snapshot of a share."""
+
+    name: str = Field(max_length=100)
+
+
 class FaultView(Strict):
     """One thing wrong with a request."""
 
@@ -210,6 +222,21 @@ class ShareStatus(Strict):
     sessions: list[SessionView]
 
 
+class SnapshotRow(Strict):
+    """A snapshot in a list."""
+
+    name: str
+    taken: int = Field(description="Unix time")
+    by: Literal["schedule", "hand"] = Field(description="a schedule deletes what it took itself, and nothing else")
+    version: str = Field(description="what SMB calls it: @GMT-2026.11.23-07.16.04")
+
+
+class SnapshotRows(Strict):
+    """Oldest first."""
+
+    snapshots: list[SnapshotRow]
+
+
 class Accepted(Strict):
     """The request is checked; the job does it."""
 
@@ -251,7 +278,7 @@ class ChangeView(Strict):
     """A step that was done."""
 
     name: str
-    verb: Literal["created", "changed"]
+    verb: Literal["created", "changed", "removed", "destroyed"]
     seconds: float
 
 

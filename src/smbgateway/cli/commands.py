@@ -28,6 +28,17 @@ def _allow_path(parser: Parser) -> None:
     parser.add_argument("--allow-path", metavar="DIR", action="append", default=[], help=text)
 
 
+def _schedule(parser: argparse._ActionsContainer) -> None:
+    text = 'take and keep so many: hourly=24,daily=7,weekly=4,monthly=12, "none" for none'
+    parser.add_argument("--snapshots", metavar="KIND=N,...", type=schedule, help=text)
+
+
+def schedule(text: str) -> dict[str, int | str]:
+    """`hourly=24,daily=7` as a share has it; the engine checks names and numbers."""
+    words = (word.partition("=") for word in text.split(",") if text != "none")
+    return {kind: int(number) if number.isdecimal() else number for kind, _, number in words}
+
+
 def _access(parser: Parser) -> None:
     text = "who may open it: user NAME, right read or write (default)"
     parser.add_argument("--user", metavar="NAME[:RIGHT]", action="append", default=[], help=text)
@@ -44,6 +55,7 @@ def _create(parser: Parser) -> None:
     place.add_argument("--path", metavar="DIR", help="same as --source directory:DIR")
     place.add_argument("--yes", action="store_true", help="without either: the place with most free space, unasked")
     place.add_argument("--quota", metavar="SIZE", help="limit, such as 10G or 1.5T")
+    _schedule(place)
     _allow_path(parser)
     _create_server(parser)
     _access(parser)
@@ -80,6 +92,7 @@ def _show(parser: Parser) -> None:
 def _update(parser: Parser) -> None:
     _share_name(parser)
     parser.add_argument("--quota", metavar="SIZE", help='new limit, "none" for none')
+    _schedule(parser)
     parser.add_argument("--comment", metavar="TEXT", help="shown to clients")
     _access(parser)
     text = "take a user's access away"
@@ -187,6 +200,19 @@ def _gateway_options(parser: Parser) -> None:
     _dry_run(parser)
 
 
+def _snapshot(parser: Parser) -> None:
+    create = parser.add_command("create", "take a snapshot; it stays until it is deleted", "snapshots:create")
+    shown = parser.add_command("list", "list the snapshots of a share", "snapshots:list_all")
+    delete = parser.add_command("delete", "delete a snapshot", "snapshots:delete")
+    text = "put a share back to a snapshot; what is there now is kept as another"
+    restore = parser.add_command("restore", text, "snapshots:restore")
+    for command in (create, shown, delete, restore):
+        _share_name(command)
+        if command in (delete, restore):
+            command.add_argument("snapshot", metavar="SNAPSHOT", help="as list names it")
+        command.common()
+
+
 def _job(parser: Parser) -> None:
     parser.add_argument("job", metavar="ID", nargs="?", help="see it through (default: list the jobs)")
 
@@ -212,6 +238,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "user": ("make, list, change and delete users", _user, ""),
     "group": ("make, list, change and delete groups", _group, ""),
     "gateway": ("make, list, change and delete gateways", _gateway, ""),
+    "snapshot": ("take, list, delete and restore snapshots of a share", _snapshot, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),
     "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
     "serve": ("run the engine", _serve, "service:serve"),

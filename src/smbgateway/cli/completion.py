@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Commands whose NAME is of something there: what `list --kind` calls it.
 NAMES = {
     **dict.fromkeys(["update", "delete", "status", "show"], "share"),
+    **{f"snapshot {verb}": "share" for verb in ("create", "list", "delete", "restore")},
     **{f"user {verb}": "user" for verb in ("password", "disable", "enable", "delete", "show")},
     **{f"group {verb}": "group" for verb in ("delete", "show", "add", "remove")},
     **{f"gateway {verb}": "gateway" for verb in ("update", "delete", "show")},

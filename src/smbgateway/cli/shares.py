@@ -44,6 +44,7 @@ def create(session: Session, arguments: Namespace) -> int:
     body = {name: getattr(arguments, name) for name in (*copied, "port")}
     body |= {"access": granted(arguments), "addresses": arguments.address}
     body["encryption"] = "required" if arguments.encrypt else "default"
+    body |= {"snapshots": arguments.snapshots} if arguments.snapshots else {}
     if arguments.dry_run:
         return plan(session, {"create": body, "options": options(arguments)})
     return run(session, "/v1/create", {**body, "options": options(arguments)}, f"creating share {arguments.name}")
@@ -188,6 +189,8 @@ def changed(arguments: Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if arguments.quota is not None:
         found["quota"] = None if arguments.quota == "none" else arguments.quota
+    if arguments.snapshots is not None:
+        found["snapshots"] = arguments.snapshots
     if arguments.guest is not None:
         found["guest"] = None if arguments.guest == "off" else arguments.guest
     if arguments.encrypt is not None:
