@@ -87,3 +87,8 @@ class Installation:
         """Where Windows finds a share."""
         address = gateway.mode.addresses[0] if gateway.mode.addresses else os.uname().nodename
         return f"\\\\{address}\\{share.name}"
+
+
+def this_node() -> str:
+    """The name of this node: the host's own, without its domain."""
+    return os.uname().nodename.partition(".")[0].lower()

@@ -164,9 +164,10 @@ class OldSmbd(Node):
 
 
 def test_a_samba_that_is_missing_or_too_old_is_named_with_its_package(node: Site) -> None:
+    field = "gateway.files.mode"
     for host, message in (
-        (WithoutSmbd(), "gateway.files.mode: smbd is not installed (apt install samba)"),
-        (OldSmbd(), "gateway.files.mode: Samba 4.13 is too old (4.17 or newer is needed: apt install samba)"),
+        (WithoutSmbd(), f"{field}: smbd, samba-vfs-modules are not installed (apt install samba samba-vfs-modules)"),
+        (OldSmbd(), f"{field}: Samba 4.13 is too old (4.17 or newer is needed: apt install samba)"),
     ):
         node.engine = node.new_engine(host)
         with pytest.raises(Invalid) as caught:

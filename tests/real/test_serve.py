@@ -36,7 +36,7 @@ def serving(made: Site, *said: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout
     try:
-        for line in (*said, f"engine of node one at {made.paths.socket}"):
+        for line in (*said, f"engine of node {made.node} at {made.paths.socket}"):
             assert process.stdout.readline() == f"{line}\n"
         yield process
     finally:

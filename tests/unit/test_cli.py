@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from smbgateway import __version__, cli
+from smbgateway.checkup import Finding
 from smbgateway.cli import client, completion, doctor, manual, parser, shares
 from smbgateway.cli.problem import describe
 from smbgateway.errors import Conflict, Fault, Invalid
@@ -619,23 +620,45 @@ def test_version_needs_no_engine(engine: Engine, run: Run) -> None:
     assert json.loads(run("version", "-j")[1]) == {"version": __version__, "engine": None}
 
 
-def test_doctor_names_what_is_away(engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine.answers["GET /v1/version"] = {"version": __version__, "node": "lab1", "samba": "4.22"}
+def test_doctor_says_what_to_mend(engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("shutil.which", lambda name, path: f"/bin/{name}")
-    monkeypatch.setattr(doctor.glob, "iglob", lambda pattern, recursive: iter(["x"]))
+    found = [Finding("samba", "ok", "Samba 4.22")]
+    asked: list[str] = []
+    monkeypatch.setattr(doctor, "checkup", lambda paths, host, node: asked.append(f"{paths.root} {node}") or found)
+    engine.answers["GET /v1/version"] = {"version": __version__, "node": "lab1", "samba": "4.22"}
+    engine.answers["GET /v1/status"] = {"gateways": [{"name": "lab", "drift": []}]}
     status, out, _ = run("doctor")
-    assert (status, out.splitlines()[-1]) == (0, "all is well")
-    monkeypatch.setattr("shutil.which", lambda name, path: None if name in ("smbd", "zfs") else name)
+    assert (status, out.splitlines()[1:]) == (
+        0,
+        ["ok    Samba 4.22", f"ok    engine {__version__} on node lab1", "all is well"],
+    )
+    assert asked == [f"{engine.root} lab1"]
+    found.append(Finding("samba", "fail", "smbd is \x1b[2J not installed", "apt install samba"))
     engine.answers["GET /v1/version"]["version"] = "0.0.1"
+    engine.answers["GET /v1/status"]["gateways"][0]["drift"] = [{"name": f"cell {number}"} for number in range(4)]
     status, out, _ = run("doctor")
-    assert status == 3
-    assert "FAIL  smbd is not installed: apt install samba\n" in out
-    assert "WARN  zfs is not installed, for zfs sources: apt install zfsutils-linux\n" in out
-    assert f"WARN  the engine is version 0.0.1, this command {__version__}: restart it" in out
-    assert out.splitlines()[-1] == "1 to mend before shares can be served"
-    findings = json.loads(run("doctor", "--json")[1])["findings"]
-    assert {"state": "fail", "text": "smbd is not installed", "hint": "apt install samba"} in findings
+    assert (status, out.splitlines()[2:]) == (3, [
+        "FAIL  smbd is \N{REPLACEMENT CHARACTER}[2J not installed", "      apt install samba",
+        f"WARN  the engine is version 0.0.1, this command {__version__}",
+        "      restart it: systemctl restart pve-smbgateway",
+        "WARN  gateway lab: 4 things not as recorded: cell 0, cell 1, cell 2",
+        f"      look: pve-smbgateway --root {engine.root} status",
+        "1 to mend before shares can be served",
+    ])  # fmt: skip
+    del found[1], engine.answers["GET /v1/version"]
+    last = json.loads(run("doctor", "--json")[1])["findings"][-1]
+    assert (last["check"], last["state"]) == ("engine", "fail")
+    found.append(Finding("ports", "warn", "port 445 is taken"))
+    engine.answers["GET /v1/version"] = {"version": __version__, "node": "lab1", "samba": "4.22"}
+    engine.answers["GET /v1/status"] = {"gateways": []}
+    assert (run("doctor")[0], run("doctor")[1].splitlines()[-1]) == (0, "ready, 1 to know of")
+
+
+def test_doctor_wants_root(engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    status, out, _ = run("doctor")
+    assert (status, out.splitlines()[1]) == (3, "FAIL  not root")
+    assert engine.asked == []
 
 
 def test_no_word_shows_help(run: Run) -> None:

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..engine import Engine
 from ..errors import Conflict, Invalid
 from ..host import Node
+from ..installation import this_node
 from ..paths import Paths
 from ..store import FileStore
 from ..watch import Watch
@@ -50,7 +51,7 @@ def serve(root: str = "/", node: str = "") -> None:
     if any(letter in root for letter in ' %"\\\n'):
         raise Invalid(f'the root "{root}" has a blank or % or a quote in it: Samba could not use it')
     paths = Paths(root)
-    engine = Engine(FileStore(paths), paths, Node(), node or os.uname().nodename.partition(".")[0].lower())
+    engine = Engine(FileStore(paths), paths, Node(), node or this_node())
     listener = _listen(paths)
     app = make(engine)
     app.state.status.said = engine.start()

@@ -1,10 +1,11 @@
 """Native mode: a Samba instance of its own on the node. The host's own Samba is never touched."""
 
+import contextlib
 import json
 import re
 
 from ..errors import CommandFailed, CommandMissing, Fault
-from ..host import Host
+from ..host import PACKAGES, Host
 from ..model import Gateway
 from ..paths import Paths
 from ..samba.instance import Instance
@@ -12,7 +13,9 @@ from ..samba.launch import launcher
 
 OLDEST = (4, 17)
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - what ss prints, nothing is bound here
+PROGRAMS = {"smbd": "-b", "smbclient": "--version", "tdbbackup": "-h", "setpriv": "--version", "nsenter": "--version"}
 NEEDED = {"vfs/acl_xattr.so": "samba-vfs-modules", "vfs/fruit.so": "samba-vfs-modules"}
+ACCOUNTS = {"/var/lib/extrausers": "libnss-extrausers"}
 
 
 class Native:
@@ -24,7 +27,7 @@ class Native:
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node, and whose the port is."""
-        faults = [*self._programs(), *self._length()]
+        faults = [*missing(self.host), *self._length()]
         moved = former is None or former.mode != self.gateway.mode
         return faults + (self._addresses() + self._port() if moved else [])
 
@@ -35,34 +38,6 @@ class Native:
             return []
         where = self.instance.own
         return [Fault("name", f"{where} is {excess} bytes too long for sockets", "a shorter name, or a shorter --root")]
-
-    def _programs(self) -> list[Fault]:
-        try:
-            built = self.host.run("smbd", "-b")
-            for program in ("smbclient", "tdbbackup", "setpriv", "nsenter"):
-                self.host.run(program, "--version" if program != "tdbbackup" else "-h")
-        except CommandMissing as error:
-            return [Fault("mode", error.what, error.hint)]
-        version = samba_version(self.host.run("smbd", "--version"))
-        if version < OLDEST:
-            found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
-            return [Fault("mode", f"Samba {found} is too old", f"{oldest} or newer is needed: apt install samba")]
-        return self._modules(built)
-
-    def _modules(self, built: str) -> list[Fault]:
-        found = re.search(r"MODULESDIR: (\S+)", built)
-        folder = found[1] if found else "/usr/lib"
-        wanted = {f"{folder}/{name}": package for name, package in NEEDED.items()}
-        wanted["/var/lib/extrausers"] = "libnss-extrausers"
-        faults = []
-        for path, package in wanted.items():
-            try:
-                self.host.run("test", "-e", path)
-            except CommandFailed:
-                faults.append(
-                    Fault("mode", f"{package} is not installed ({path} is missing)", f"apt install {package}")
-                )
-        return faults
 
     def _addresses(self) -> list[Fault]:
         if not self.gateway.mode.addresses:
@@ -84,6 +59,35 @@ class Native:
             return []
         what = f"port {mode.port} is in use on {', '.join(sorted(busy))} by something that is not ours"
         return [Fault("mode.port", what, "give the gateway its own address (--address), or stop what listens there")]
+
+
+def missing(host: Host) -> list[Fault]:
+    """What a native gateway needs and a host has not, all of it in one fault; or a Samba that is too old."""
+    said: dict[str, str] = {}
+    for program, option in PROGRAMS.items():
+        with contextlib.suppress(CommandMissing):
+            said[program] = host.run(program, option)
+    packages = {program: PACKAGES[program] for program in PROGRAMS if program not in said}  # by what is missing
+    folder = re.search(r"MODULESDIR: (\S+)", said.get("smbd", ""))
+    files = {f"{folder[1] if folder else ''}/{name}": package for name, package in NEEDED.items()} | ACCOUNTS
+    packages |= {package: package for path, package in files.items() if not _exists(host, path)}
+    if packages:
+        verb = "is" if len(packages) == 1 else "are"
+        install = f"apt install {' '.join(dict.fromkeys(packages.values()))}"
+        return [Fault("mode", f"{', '.join(packages)} {verb} not installed", install)]
+    version = samba_version(host.run("smbd", "--version"))
+    if version < OLDEST:
+        found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST))
+        return [Fault("mode", f"Samba {found} is too old", f"{oldest} or newer is needed: apt install samba")]
+    return []
+
+
+def _exists(host: Host, path: str) -> bool:
+    try:
+        host.run("test", "-e", path)
+    except CommandFailed:
+        return False
+    return True
 
 
 def samba_version(built: str) -> tuple[int, int]:
