@@ -18,28 +18,28 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
     --root | --path | --file | -f | --allow-path) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
     case "$command $previous" in
-    'create --mode') _smbgw_words native; return ;;
+    'create --mode') _smbgw_words native lxc; return ;;
     'create --guest') _smbgw_words read write; return ;;
     'create --purpose') _smbgw_words general timemachine media archive homes; return ;;
     'list --kind') _smbgw_words share gateway user group; return ;;
     'update --guest') _smbgw_words off read write; return ;;
-    'gateway create --mode') _smbgw_words native; return ;;
+    'gateway create --mode') _smbgw_words native lxc; return ;;
     'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --comment | --confirm | --full-name | --gateway | --grace | --group | --guest | --kind | --minimum-protocol | --mode | --node | --port | --purpose | --quota | --remove-group | --remove-user | --snapshots | --source | --user | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --router | --security | --snapshots | --source | --suite | --user | --vlan | --workgroup | --yes) return ;;
     esac
     case "$command" in
-    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
-    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
+    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
     'update') _smbgw_names share; _smbgw_words -h --help --quota --snapshots --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;
@@ -64,8 +64,8 @@ _pve_smbgateway() {
     'group remove') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group list') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway') _smbgw_words create update delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
-    'gateway create') _smbgw_words -h --help --mode --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
-    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --address --port --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
@@ -74,6 +74,10 @@ _pve_smbgateway() {
     'snapshot list') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'snapshot delete') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'snapshot restore') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'template') _smbgw_words build import list; _smbgw_words -h --help --root --json -j --verbose ;;
+    'template build') _smbgw_words -h --help --suite --mirror --security --output --root --json -j --verbose ;;
+    'template import') _smbgw_words -h --help --root --json -j --verbose ;;
+    'template list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
     'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
     'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;

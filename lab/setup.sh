@@ -6,6 +6,7 @@ GUARD=/usr/sbin/policy-rc.d
 GUARD_IS_OURS=
 BASE_PACKAGES="python3 python3-venv"
 CEPH_PACKAGES="ceph-common ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse python3-cephfs python3-rados"
+CONTAINER_PACKAGES="lxc mmdebstrap debian-archive-keyring"
 SAMBA_PACKAGES="samba samba-vfs-modules smbclient libnss-extrausers xfsprogs acl attr tdb-tools iproute2 mount"
 
 # install_packages NAME...: installs what is missing; starts none of their services.

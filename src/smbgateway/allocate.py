@@ -2,29 +2,37 @@
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from .errors import Conflict
-from .model import Gateway, Group, Resource, Share, User
+from .model import Gateway, Group, LxcMode, Mode, Resource, Share, User
 from .samba.config import needs_apple
 from .world import World
 
 IDS = range(20002, 30000)  # 20000 is the common group, 20001 the guest
 
 
-def allocate(records: Sequence[Resource], former: World, node: str, taken: Collection[int], now: int) -> list[Resource]:
-    """Complete the records of a request: allocated fields are kept where they were, chosen where they were not.
+@dataclass(frozen=True)
+class Node:
+    """What is chosen from on this node: ids that it uses itself, the template of new containers; and the Unix time."""
 
-    `taken` are ids that the node itself uses, `now` a Unix time for passwords that are set by this request.
-    """
+    name: str
+    taken: Collection[int]
+    template: str
+    now: int
+
+
+def allocate(records: Sequence[Resource], former: World, node: Node) -> list[Resource]:
+    """Complete the records of a request: allocated fields are kept where they were, chosen where they were not."""
     chosen: list[Resource] = []
     for record in records:
         before = former.get(record)
         kept = _keep(record, before)
-        if before is None and (wanted := getattr(record, "uid", None) or getattr(record, "gid", None)) in taken:
+        if before is None and (wanted := getattr(record, "uid", None) or getattr(record, "gid", None)) in node.taken:
             what = f"{record.title} cannot have the id {wanted}: it is an account's of this node"
             raise Conflict(what, hint="leave it out to get a free one")
         world = former if isinstance(kept, Share) else former.staged(chosen)
-        chosen.append(_choose(kept, world, node, taken, now))
+        chosen.append(_choose(kept, world, node))
     return _with_apple(chosen, former)
 
 
@@ -34,18 +42,33 @@ def _keep(record: Resource, before: Resource | None) -> Resource:
     return record.model_copy(update={name: getattr(before, name) for name in record.allocated})
 
 
-def _choose(record: Resource, world: World, node: str, taken: Collection[int], now: int) -> Resource:
+def _choose(record: Resource, world: World, node: Node) -> Resource:
     update: dict[str, object] = {}
     if isinstance(record, Gateway):
         update["sid"] = record.sid or _sid(world)
-        update["mode"] = record.mode if record.mode.node else record.mode.model_copy(update={"node": node})
+        update["mode"] = _mode(record.mode, world.gateways.get(record.name), node)
     elif isinstance(record, User):
-        update["uid"] = record.uid or _free((user.uid for user in world.users.values()), taken)
+        update["uid"] = record.uid or _free((user.uid for user in world.users.values()), node.taken)
         if record.password:
-            update["password_set"] = max(now, (record.password_set or 0) + 1)
+            update["password_set"] = max(node.now, (record.password_set or 0) + 1)
     elif isinstance(record, Group):
-        update["gid"] = record.gid or _free((group.gid for group in world.groups.values()), taken)
+        update["gid"] = record.gid or _free((group.gid for group in world.groups.values()), node.taken)
     return record.model_copy(update=update)
+
+
+def _mode(mode: Mode, before: Gateway | None, node: Node) -> Mode:
+    update = {} if mode.node else {"node": node.name}
+    if isinstance(mode, LxcMode):
+        chosen = {"mac": _mac(), "template": node.template}
+        if before and isinstance(before.mode, LxcMode):
+            chosen = {name: getattr(before.mode, name) for name in mode.allocated}
+        update |= {name: value for name, value in chosen.items() if not getattr(mode, name)}
+    return mode.model_copy(update=update)
+
+
+def _mac() -> str:
+    """A random address of hardware, of those that belong to nobody (the second bit of the first byte)."""
+    return ":".join(f"{byte:02x}" for byte in b"\x02" + secrets.token_bytes(5))
 
 
 def _free(used: Iterable[int | None], taken: Collection[int]) -> int:

@@ -72,7 +72,8 @@ class Blueprint:
         if share.made:
             steps = [never_anew(step, share) if step.holds_data else step for step in steps]
         back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
-        return [*steps, *self.quota(share), *back, *self._homes(share, source.path)]
+        shown = self.mode(self.world.gateways[share.gateway]).shown(share.name, source.path)
+        return [*steps, *self.quota(share), *back, *self._homes(share, source.path), *shown]
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""
@@ -115,8 +116,9 @@ class Blueprint:
 
     def guest(self, gateway: Gateway) -> list[Step]:
         """The Samba of a gateway, running, with its accounts."""
-        instance, accounts = self.instance(gateway), self.accounts(gateway)
-        return [*instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+        mode, accounts = self.mode(gateway), self.accounts(gateway)
+        instance = mode.instance
+        return [*mode.steps(), *instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
 
     def published(self, registry: Registry, share: Share) -> Step:
         """The share in its gateway's registry."""
@@ -129,8 +131,10 @@ class Blueprint:
         dfree = None
         if source.has_quota and not source.shows_quota and not isinstance(share.purpose, TimeMachinePurpose):
             dfree = self.size_program(share)  # fruit tells Macs the size of their backup, and would not be asked
-        shadow = source.snapshots.parameters if source.snapshots else None
-        return share_section(share, gateway, source.path, dfree, shadow)
+        served = self.mode(gateway).served(share.name, source.path)
+        # A container sees the data, and not yet the directory of the snapshots beside it.
+        shadow = source.snapshots.parameters if source.snapshots and served == source.path else None
+        return share_section(share, gateway, served, dfree, shadow)
 
     def size_program(self, share: Share) -> str:
         """The program that tells a client the size of a share, where the file system shows another.
@@ -139,7 +143,7 @@ class Blueprint:
         (smb.conf(5), dfree command; a blank and what follows would be part of its name).
         """
         name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
-        return f"{self.paths.instance(share.gateway)}/run/size-{name}"
+        return f"{self.instance(self.world.gateways[share.gateway]).own}/run/size-{name}"
 
     def publish_size(self, share: Share) -> None:
         """Write that program: total and free space, in units of 1 KiB. Raises GatewayError."""
@@ -148,7 +152,8 @@ class Blueprint:
             usage = source.usage()
             total = usage.limit if usage.limit is not None else usage.used + usage.available
             text = f"#!/bin/sh\necho {total // 1024} {usage.available // 1024} 1024\n"
-            self.host.write(self.size_program(share), text, 0o755)
+            instance = self.instance(self.world.gateways[share.gateway])
+            instance.host.write(self.size_program(share), text, 0o755)
 
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""

@@ -124,8 +124,8 @@ class Convergence:
                 result.kept += ledger.remove([*steps, published], destroy)
         for record in removed:
             if isinstance(record, Gateway):
-                instance = blueprint.instance(record)
-                ledger.remove([*instance.steps(), instance.daemon()])
+                mode = blueprint.mode(record)
+                ledger.remove([*mode.steps(), *mode.instance.steps(), mode.instance.daemon()])
         after = former.staged([], removed)
         if any(isinstance(record, User | Group) for record in removed):
             for gateway in filter(self.site.owns, after.gateways.values()):

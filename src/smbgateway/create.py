@@ -12,6 +12,8 @@ from .places import offers
 from .sizes import show_size
 from .world import World
 
+CONTAINER = ("bridge", "router", "vlan", "mtu", "memory", "cores")  # fields of LxcMode
+
 
 class CreateRequest(BaseModel):
     """What `create` of the CLI, the wizard and the storage plugin send. Values are checked as those of resources."""
@@ -19,7 +21,7 @@ class CreateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str
-    mode: Literal["native"] | None = None
+    mode: Literal["native", "lxc"] | None = None
     gateway: str | None = None
     source: str | None = None
     path: str | None = None
@@ -34,6 +36,12 @@ class CreateRequest(BaseModel):
     hidden: bool = False
     addresses: list[str] = []
     port: int | None = None
+    bridge: str | None = None
+    router: str | None = None
+    vlan: int | None = None
+    mtu: int | None = None
+    memory: str | int | None = None
+    cores: int | None = None
 
 
 def read_request(body: object) -> CreateRequest:
@@ -98,26 +106,45 @@ def _gateway(request: CreateRequest, world: World, node: str, faults: list[Fault
     if request.gateway and request.gateway in world.gateways:
         faults += _changes(request)
         return request.gateway, []
-    mode: dict[str, Any] = {"kind": request.mode or "native", "addresses": request.addresses}
-    if request.port is not None:
-        mode["port"] = request.port
-    here = [gateway.name for gateway in world.gateways.values() if gateway.mode.node == node]
+    if request.mode == "lxc":  # one isolated server for each share, unless a gateway is named
+        name = request.gateway or _name(request.name) or "smb"
+        if name in world.gateways:
+            faults.append(Fault("gateway", f"gateway {name} exists", "add the share to it, or name another: --gateway"))
+        return name, [{"kind": "gateway", "name": name, "mode": _mode(request)}]
+    here = [g.name for g in world.gateways.values() if g.mode.node == node and g.mode.kind == "native"]
     if not request.gateway and not request.addresses and request.port is None:
         if len(here) == 1:
             return here[0], []
         if here:
             faults.append(Fault("gateway", "this node has several gateways", f"name one: {', '.join(here)}"))
     name = request.gateway or default_name(node)
-    return name, [{"kind": "gateway", "name": name, "mode": mode}]
+    return name, [{"kind": "gateway", "name": name, "mode": _mode(request)}]
+
+
+def _mode(request: CreateRequest) -> dict[str, Any]:
+    """The mode of a new gateway; what does not belong to it is told by the model."""
+    mode: dict[str, Any] = {"kind": request.mode or "native", **_given(request)}
+    if request.mode == "lxc":
+        return mode | ({"address": request.addresses[0]} if len(request.addresses) == 1 else {})
+    return mode | {"addresses": request.addresses}
+
+
+def _given(request: CreateRequest) -> dict[str, Any]:
+    fields = request.model_dump(include={"port", *CONTAINER})
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def default_name(node: str) -> str:
     """The name of a node's native gateway: the node's own, as far as it is one for a gateway."""
-    name = re.sub(r"[^a-z0-9-]", "-", node.lower()).strip("-0123456789")
-    return name[:40].rstrip("-") or "native"
+    return _name(node) or "native"
+
+
+def _name(word: str) -> str:
+    """A word as the name of a gateway, as far as it is one."""
+    return re.sub(r"[^a-z0-9-]", "-", word.lower()).lstrip("-0123456789")[:40].rstrip("-")
 
 
 def _changes(request: CreateRequest) -> list[Fault]:
     hint = "change the gateway itself: gateway update"
-    given = {"addresses": request.addresses, "port": request.port}
+    given = {"addresses": request.addresses, **_given(request)}
     return [Fault(name, f"gateway {request.gateway} exists", hint) for name, value in given.items() if value]

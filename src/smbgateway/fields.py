@@ -119,6 +119,15 @@ def _address(value: str) -> str:
         raise ValueError(f"'{cut(value)}' does not appear to be an IPv4 or IPv6 address") from None
 
 
+def _interface(value: str) -> str:
+    if "/" not in value:
+        raise ValueError(f'"{cut(value)}" has no length of its prefix: write ADDRESS/LENGTH, such as 192.168.1.50/24')
+    try:
+        return str(ipaddress.ip_interface(value))
+    except ValueError:
+        raise ValueError(f'"{cut(value)}" is not ADDRESS/LENGTH, such as 192.168.1.50/24') from None
+
+
 def _text(value: str) -> str:
     if any(_is_control(letter) for letter in value):
         raise ValueError("control characters and line ends are not allowed")
@@ -152,6 +161,10 @@ Dataset = Annotated[str, AfterValidator(_dataset)]
 Subvolume = Annotated[str, AfterValidator(_subvolume)]
 CephUser = Annotated[str, Field(max_length=80, pattern=rf"^{_CEPH_NAME}$")]
 Address = Annotated[str, AfterValidator(_address)]
+Interface = Annotated[str, AfterValidator(_interface)]
+Link = Annotated[str, Field(max_length=15, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")]
+Mac = Annotated[str, Field(pattern=r"^([0-9a-f]{2}(:[0-9a-f]{2}){5})?$")]
+NodeName = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$")]
 Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
 FullName = Annotated[Text, AfterValidator(_full_name)]
 _SIZES = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "examples": ["10G", "1.5T"]}]}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .blueprint import Blueprint
 from .errors import Conflict
+from .guests.template import Templates
 from .host import Host
 from .model import Gateway, Group, Resource, Share, User
 from .paths import Paths
@@ -37,6 +38,11 @@ class Installation:
     def blueprint(self, world: World, roots: Sequence[str] = ()) -> Blueprint:
         """Records to steps; `roots` are further directories below which sources may lie."""
         return Blueprint(self.host, self.paths, self.store, world, roots)
+
+    @property
+    def templates(self) -> Templates:
+        """What containers of this node are made of."""
+        return Templates(self.host, self.paths.templates)
 
     def owns(self, gateway: Gateway) -> bool:
         """Whether this node runs a gateway."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .allocate import allocate
+from .allocate import Node, allocate
 from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
@@ -66,7 +66,7 @@ class Intake:
             for database in ("passwd", "group"):
                 lines = self.site.host.run("getent", database).splitlines()
                 taken |= {int(line.split(":")[2]) for line in lines}
-        return allocate(records, former, self.site.node, taken, int(time.time()))
+        return allocate(records, former, Node(self.site.node, taken, self.site.templates.newest(), int(time.time())))
 
     def check_removal(self, removed: Sequence[Resource], world: World, options: Options) -> None:
         """What stands against a removal. Raises Invalid, HoldsData, Conflict."""

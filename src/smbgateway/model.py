@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -29,6 +30,10 @@ from .fields import (
     Dataset,
     FullName,
     GatewayName,
+    Interface,
+    Link,
+    Mac,
+    NodeName,
     Path,
     Principal,
     Rights,
@@ -101,12 +106,51 @@ class NativeMode(Model):
     """A Samba instance of its own on the node. Without addresses it listens on all; Explorer needs port 445."""
 
     kind: Literal["native"] = "native"
-    node: str = Field("", max_length=63, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$")
+    node: NodeName = ""
     addresses: tuple[Address, ...] = ()
     port: int = Field(445, ge=1, le=65535)
 
 
-Mode = NativeMode  # becomes a union by `kind` with the next mode
+class LxcMode(Model):
+    """An unprivileged container, with an address of its own on a bridge of the node.
+
+    router    where it sends what is not for its own network
+    mac       fixed, as clients remember it; chosen where it is left out
+    memory    of all its processes together
+    cores     as much of the processor as so many cores have; all where it is left out
+    template  what its root is made of: the newest of the node where it is left out
+    """
+
+    allocated: ClassVar[tuple[str, ...]] = ("mac", "template")
+
+    kind: Literal["lxc"] = "lxc"
+    node: NodeName = ""
+    bridge: Link
+    address: Interface
+    router: Address | None = None
+    vlan: int | None = Field(None, ge=1, le=4094)
+    mtu: int | None = Field(None, ge=1280, le=65535)
+    mac: Mac = ""
+    memory: Annotated[Size, Field(ge=64 << 20)] = 128 << 20
+    cores: int | None = Field(None, ge=1, le=1024)
+    template: str = Field("", max_length=80, pattern=r"^([a-z0-9][a-z0-9-]*)?$")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach it."""
+        return (self.address.partition("/")[0],)
+
+    @property
+    def port(self) -> int:
+        """Its own, so the one that Windows knows."""
+        return 445
+
+
+def _kind_of_mode(value: object) -> object:
+    return {"kind": "native", **value} if isinstance(value, Mapping) else value
+
+
+Mode = Annotated[NativeMode | LxcMode, Field(discriminator="kind"), BeforeValidator(_kind_of_mode)]
 
 
 class GeneralPurpose(Model):

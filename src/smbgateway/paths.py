@@ -71,6 +71,20 @@ class Paths:
         return f"{self.state}/native/{gateway}"
 
     @property
+    def containers(self) -> str:
+        """Containers, one directory each (lxc.lxcpath)."""
+        return f"{self.state}/lxc"
+
+    @property
+    def templates(self) -> str:
+        """What containers are made of."""
+        return f"{self.state}/templates"
+
+    def shown(self, gateway: str) -> str:
+        """Where the data of a guest's shares is mounted for it alone: no gateway's name begins with a dot."""
+        return f"{self.mounts}/.guests/{gateway}"
+
+    @property
     def roots(self) -> tuple[str, ...]:
         """Directories below which an administrator may place sources."""
         return tuple(dict.fromkeys(["/srv", self._below("/srv")]))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import mounts
+from lab import containers, mounts
+from smbgateway.guests.template import Templates
+from smbgateway.host import Node
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,6 +25,20 @@ def btrfs(area: Path) -> Iterator[mounts.Btrfs]:
     """A btrfs, 1 GiB, without quota accounting at first."""
     with mounts.btrfs(area) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def bridge() -> Iterator[containers.Bridge]:
+    """A bridge for containers."""
+    with containers.bridge() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def templates(area: Path) -> Path:
+    """A directory with a template in it."""
+    Templates(Node(), str(area / "templates")).bring(str(containers.tar_file()))
+    return area / "templates"
 
 
 @pytest.fixture(scope="session")

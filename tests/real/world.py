@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import mounts
+from lab import containers, mounts
 from smbgateway.engine import Engine
 from smbgateway.host import Host, Node
 from smbgateway.intake import Options
 from smbgateway.paths import Paths
+from smbgateway.samba.config import client_section
 from smbgateway.samba.instance import Instance
 from smbgateway.store import FileStore
 
@@ -123,6 +124,7 @@ class Site:
 
     def end(self) -> None:
         """Stop every gateway of this site, whatever its records say, and remove all."""
+        containers.end_all(Path(self.paths.containers))
         for own in Path(self.paths.instance("")).glob("*"):
             end_instance(own)
         mounts.unmount_below(Path(self.paths.root))
@@ -142,7 +144,9 @@ def client(site: Site, gateway: str, share: str, user: str, password: str) -> li
     credentials = Path(site.paths.root) / ".credentials" / f"{user}-{abs(hash(password))}"
     credentials.parent.mkdir(mode=0o700, exist_ok=True)
     credentials.write_text(f"username = {user}\npassword = {password}\n")
-    options = [f"--configfile={site.own(gateway)}/client.conf", f"--port={mode.port}", "-A", str(credentials)]
+    conf = Path(site.paths.root) / ".client.conf"
+    conf.write_text(client_section(site.paths.root))
+    options = [f"--configfile={conf}", f"--port={mode.port}", "-A", str(credentials)]
     address = mode.addresses[0] if mode.addresses else "127.0.0.1"
     return ["smbclient", *options, f"//{address}/{share}"]
 

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator
 
 from ..create import CreateRequest
+from ..fields import Path as FilePath
 from ..fields import State
+from ..guests.template import Recipe
 from ..intake import Options
 from ..model import AnyResource, Share
 
@@ -153,6 +155,34 @@ class Places(Strict):
     """Most free space first."""
 
     places: list[PlaceRow]
+
+
+Url = Annotated[str, Field(max_length=200, pattern=r"^(https?|file|copy)://?[!-~]+$")]
+
+
+class TemplateBody(Strict):
+    """What to make a template of: a Debian, by mmdebstrap, or a tar file that was made so."""
+
+    suite: str = Field("trixie", pattern=r"^[a-z]{1,40}$", description="of Debian")
+    mirror: Url = Recipe.mirror
+    security: Url | Literal[""] = Field(Recipe.security, description="archive of security updates; empty: none")
+    output: FilePath | None = Field(None, description="keep the tar file here, for other nodes")
+    file: FilePath | None = Field(None, description="unpack this tar file instead of building")
+
+
+class TemplateRow(Strict):
+    """A template."""
+
+    name: str
+    samba: str = Field(description="version of the package")
+    made: int = Field(description="Unix time")
+    gateways: list[str] = Field(description="who has it")
+
+
+class TemplateRows(Strict):
+    """The templates of this node, oldest first."""
+
+    templates: list[TemplateRow]
 
 
 class CellView(Strict):

@@ -8,6 +8,7 @@ from .parser import Fill, Parser
 
 PURPOSES = ["general", "timemachine", "media", "archive", "homes"]
 PROTOCOLS = ["2.1", "3.0", "3.1.1"]
+MODES = ["native", "lxc"]
 KINDS = ["share", "gateway", "user", "group"]
 
 
@@ -71,11 +72,22 @@ def _create(parser: Parser) -> None:
 
 def _create_server(parser: Parser) -> None:
     server = parser.add_argument_group("which server")
-    server.add_argument("--mode", choices=["native"], help="how a new gateway runs")
+    server.add_argument("--mode", choices=MODES, help="how a new gateway runs")
     server.add_argument("--gateway", metavar="NAME", help="gateway of the share, made if new (default: this node's)")
-    text = "a new gateway listens there only (may be repeated)"
+    text = "native: a new gateway listens there only (may be repeated); lxc: its own, ADDRESS/LENGTH"
     server.add_argument("--address", metavar="IP", action="append", default=[], help=text)
-    server.add_argument("--port", metavar="N", type=int, help="of a new gateway (default 445; Windows knows no other)")
+    text = "native: of a new gateway (default 445; Windows knows no other)"
+    server.add_argument("--port", metavar="N", type=int, help=text)
+    _container(server)
+
+
+def _container(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--bridge", metavar="NAME", help="lxc: bridge of the node that it hangs on")
+    group.add_argument("--router", metavar="IP", help="lxc: its way to other networks")
+    group.add_argument("--vlan", metavar="N", type=int, help="lxc: tag on the bridge")
+    group.add_argument("--mtu", metavar="BYTES", type=int, help="lxc: longest packet")
+    group.add_argument("--memory", metavar="SIZE", help="lxc: limit of all its processes (default 128M)")
+    group.add_argument("--cores", metavar="N", type=int, help="lxc: limit of its computing time")
 
 
 def _list(parser: Parser) -> None:
@@ -174,7 +186,7 @@ def _group(parser: Parser) -> None:
 
 def _gateway(parser: Parser) -> None:
     create = parser.add_command("create", "make a gateway without shares", "gateways:create")
-    create.add_argument("--mode", choices=["native"], default="native", help="how it runs")
+    create.add_argument("--mode", choices=MODES, default="native", help="how it runs")
     update = parser.add_command("update", "change a gateway", "gateways:update")
     delete = parser.add_command("delete", "delete a gateway without shares", "gateways:delete")
     show = parser.add_command("show", "show a gateway as apply accepts it", "gateways:show")
@@ -191,8 +203,10 @@ def _gateway(parser: Parser) -> None:
 
 def _gateway_options(parser: Parser) -> None:
     optional = argparse.BooleanOptionalAction
-    parser.add_argument("--address", metavar="IP", action="append", help="listen there only (may be repeated)")
-    parser.add_argument("--port", metavar="N", type=int, help="default 445; Windows knows no other")
+    text = "native: listen there only (may be repeated); lxc: its own, ADDRESS/LENGTH"
+    parser.add_argument("--address", metavar="IP", action="append", help=text)
+    parser.add_argument("--port", metavar="N", type=int, help="native: default 445; Windows knows no other")
+    _container(parser.add_argument_group("lxc mode"))
     parser.add_argument("--hardened", action=optional, help="every client must encrypt")
     parser.add_argument("--allow-guests", action=optional, help="shares may let anybody in")
     parser.add_argument("--minimum-protocol", choices=PROTOCOLS, help="oldest SMB version spoken (default 3.0)")
@@ -210,6 +224,21 @@ def _snapshot(parser: Parser) -> None:
         _share_name(command)
         if command in (delete, restore):
             command.add_argument("snapshot", metavar="SNAPSHOT", help="as list names it")
+        command.common()
+
+
+def _template(parser: Parser) -> None:
+    build = parser.add_command("build", "build a template with mmdebstrap", "templates:build")
+    build.add_argument("--suite", metavar="NAME", default="trixie", help="of Debian (default trixie, which is 13)")
+    text = "archive to take packages from (default: PVE_SMBGATEWAY_MIRROR, or deb.debian.org)"
+    build.add_argument("--mirror", metavar="URL", help=text)
+    text = 'archive of security updates, "none" for none (default: PVE_SMBGATEWAY_SECURITY, or deb.debian.org)'
+    build.add_argument("--security", metavar="URL", help=text)
+    build.add_argument("--output", metavar="FILE", help="keep it as a tar file too, to import on other nodes")
+    bring = parser.add_command("import", "make a template of a tar file that build wrote", "templates:bring")
+    bring.add_argument("file", metavar="FILE", help="the tar file")
+    listed = parser.add_command("list", "list templates", "templates:list_all")
+    for command in (build, bring, listed):
         command.common()
 
 
@@ -239,6 +268,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "group": ("make, list, change and delete groups", _group, ""),
     "gateway": ("make, list, change and delete gateways", _gateway, ""),
     "snapshot": ("take, list, delete and restore snapshots of a share", _snapshot, ""),
+    "template": ("make and list what containers are made of", _template, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),
     "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
     "serve": ("run the engine", _serve, "service:serve"),

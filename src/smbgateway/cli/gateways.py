@@ -5,7 +5,7 @@ from __future__ import annotations
 from .people import absent
 from .problem import usage
 from .session import Session
-from .shares import change, gateways_table, remove, show_one
+from .shares import change, gateways_table, of_container, remove, show_one
 from .text import table
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ def create(session: Session, arguments: Namespace) -> int:
 def update(session: Session, arguments: Namespace) -> int:
     """Change a gateway."""
     record = session.client.record("gateway", arguments.name)
-    if arguments.address is None and arguments.port is None and not named(arguments):
+    if changed(record, arguments) == record:
         raise usage("update wants at least one change", f"see {session.command('gateway update --help')}")
     return change(session, arguments, changed(record, arguments))
 
@@ -42,9 +42,9 @@ def named(arguments: Namespace) -> dict[str, Any]:
 
 def changed(record: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
     """A record with what the options say."""
-    mode = dict(record["mode"])
+    mode = {**record["mode"], **of_container(arguments)}
     if arguments.address is not None:
-        mode["addresses"] = arguments.address
+        mode |= {"address": arguments.address[-1]} if mode["kind"] == "lxc" else {"addresses": arguments.address}
     if arguments.port is not None:
         mode["port"] = arguments.port
     return {**record, "mode": mode, **named(arguments)}

@@ -41,7 +41,7 @@ def create(session: Session, arguments: Namespace) -> int:
     copied = ("name", "mode", "gateway", "source", "path", "quota", "purpose", "grace", "comment", "guest", "hidden")
     if not arguments.source and not arguments.path:
         arguments.source = proposed(session, arguments)
-    body = {name: getattr(arguments, name) for name in (*copied, "port")}
+    body = {name: getattr(arguments, name) for name in (*copied, "port")} | of_container(arguments)
     body |= {"access": granted(arguments), "addresses": arguments.address}
     body["encryption"] = "required" if arguments.encrypt else "default"
     body |= {"snapshots": arguments.snapshots} if arguments.snapshots else {}
@@ -72,6 +72,12 @@ def ask(question: str) -> str:
     """What a person types on one line."""
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
+
+
+def of_container(arguments: Namespace) -> dict[str, Any]:
+    """What the options of a container say; the engine refuses them for other modes."""
+    given = {name: getattr(arguments, name) for name in ("bridge", "router", "vlan", "mtu", "memory", "cores")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def plan(session: Session, body: dict[str, Any]) -> int:
@@ -116,8 +122,9 @@ def gateways_table(gateways: list[dict[str, Any]]) -> list[list[str]]:
     rows = [["NAME", "MODE", "NODE", "ADDRESS", "PORT", "STATE"]]
     for gateway in gateways:
         mode = gateway["mode"]
-        addresses = ", ".join(mode["addresses"]) or "all"
-        rows.append([gateway["name"], mode["kind"], mode["node"], addresses, str(mode["port"]), gateway["state"]])
+        addresses = mode.get("address") or ", ".join(mode["addresses"]) or "all"
+        port = str(mode.get("port", 445))
+        rows.append([gateway["name"], mode["kind"], mode["node"], addresses, port, gateway["state"]])
     return rows
 
 

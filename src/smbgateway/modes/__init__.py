@@ -7,6 +7,8 @@ from ..host import Host
 from ..model import Gateway
 from ..paths import Paths
 from ..samba.instance import Instance
+from ..step import Step
+from .lxc import Lxc
 from .native import Native
 
 
@@ -15,10 +17,20 @@ class Mode(Protocol):
 
     instance: Instance
 
+    def steps(self) -> list[Step]:
+        """What must run before Samba can: none where that is the node itself."""
+
+    def shown(self, share: str, path: str) -> list[Step]:
+        """What makes the data of a share, which is at `path` on the node, seen where Samba runs."""
+
+    def served(self, share: str, path: str) -> str:
+        """Where Samba finds that data."""
+
     def look(self, former: Gateway | None) -> list[Fault]:
         """Read the world before anything is made: what stands against it, field relative to the gateway."""
 
 
 def make(host: Host, paths: Paths, gateway: Gateway) -> Mode:
     """The mode that a record names."""
-    return {"native": Native}[gateway.mode.kind](host, paths, gateway)
+    kinds: dict[str, type[Lxc] | type[Native]] = {"lxc": Lxc, "native": Native}
+    return kinds[gateway.mode.kind](host, paths, gateway)

@@ -10,6 +10,7 @@ from ..model import Gateway
 from ..paths import Paths
 from ..samba.instance import Instance
 from ..samba.launch import launcher
+from ..step import Step
 
 OLDEST = (4, 17)
 EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104 - what ss prints, nothing is bound here
@@ -24,6 +25,18 @@ class Native:
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         self.host, self.gateway = host, gateway
         self.instance = Instance(host, gateway, paths.instance(gateway.name), launcher(host, paths.root))
+
+    def steps(self) -> list[Step]:
+        """None: it runs on the node."""
+        return []
+
+    def shown(self, share: str, path: str) -> list[Step]:
+        """None: it sees what the node sees."""
+        return []
+
+    def served(self, share: str, path: str) -> str:
+        """Where it is."""
+        return path
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node, and whose the port is."""

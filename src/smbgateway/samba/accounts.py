@@ -110,7 +110,7 @@ class Accounts:
 
         flags = "[U          ]" if user.enabled else DISABLED
         want = f"{flags} LCT-{user.password_set:08X}"
-        name = f"account {user.name} of gateway {self.instance.gateway.name}"
+        name = f"account {user.name} of gateway {self.instance.label}"
         if self.secret(secret_name(user)) is None:
             name += " (its password is lost: set it again)"
         return Step(name, want, self._reader(user.name), write)
@@ -121,7 +121,7 @@ class Accounts:
                 self._delete(name)
             # else: what an undo sets back, once the record is there again
 
-        return Step(f"account {name} of gateway {self.instance.gateway.name}", "", self._reader(name), write)
+        return Step(f"account {name} of gateway {self.instance.label}", "", self._reader(name), write)
 
     def _reader(self, name: str) -> Callable[[], str | None]:
         return lambda: self.known().get(name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
+from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, NativeMode, Share, TimeMachinePurpose
 from ..retention import KEPT, SCHEDULED, STAMP
 
 GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
@@ -86,7 +86,7 @@ def client_section(own: str) -> str:
 
 def _network(gateway: Gateway) -> Parameters:
     network = {"smb ports": str(gateway.mode.port), "disable netbios": "yes"}
-    if gateway.mode.addresses:
+    if isinstance(gateway.mode, NativeMode) and gateway.mode.addresses:
         network |= {"interfaces": " ".join(gateway.mode.addresses), "bind interfaces only": "yes"}
     return network
 

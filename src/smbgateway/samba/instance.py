@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import struct
+import sys
 import time
 
 from ..errors import CommandFailed, Failed, Unavailable
@@ -20,8 +21,12 @@ STOP_WAIT = 10.0
 class Instance:
     """A Samba of its own below `own`. Its processes see our accounts by a mount namespace (libnss-extrausers)."""
 
-    def __init__(self, host: Host, gateway: Gateway, own: str, launcher: Launcher) -> None:
+    def __init__(
+        self, host: Host, gateway: Gateway, own: str, launcher: Launcher, label: str = "", python: str = sys.executable
+    ) -> None:
         self.host, self.gateway, self.own, self.launcher = host, gateway, own, launcher
+        self.label = label or gateway.name  # in names of steps, which are different where it runs elsewhere
+        self.python = python  # of the host, with our modules
         self.conf = f"{own}/smb.conf"
         self._modes: dict[str, str] | None = None
 
@@ -77,7 +82,7 @@ class Instance:
             else:
                 self.host.write(path, value, mode)
 
-        return Step(f"{name} of gateway {self.gateway.name}", text, lambda: self.host.read(path), write)
+        return Step(f"{name} of gateway {self.label}", text, lambda: self.host.read(path), write)
 
     def _directory(self, name: str, mode: str) -> Step:
         path = os.path.normpath(f"{self.own}/{name}")
@@ -90,7 +95,7 @@ class Instance:
                 self.host.run("mkdir", "-p", "-m", value, "--", path)
                 self.host.run("chmod", value, "--", path)
 
-        return Step(f"directory {name} of gateway {self.gateway.name}", mode, lambda: self._present().get(name), write)
+        return Step(f"directory {name} of gateway {self.label}", mode, lambda: self._present().get(name), write)
 
     def _present(self) -> dict[str, str]:
         """The modes of the directories that are there, by name: one command for all."""
@@ -133,7 +138,7 @@ class Instance:
             if value is not None:
                 self.tool("net", "setlocalsid", value)
 
-        return Step(f"SID of gateway {self.gateway.name}", self.gateway.sid, read, write)
+        return Step(f"SID of gateway {self.label}", self.gateway.sid, read, write)
 
     def _passdb(self) -> Step:
         """An empty passdb before smbd starts.
@@ -148,7 +153,7 @@ class Instance:
             if value is not None:
                 self.tool("pdbedit", "-L")
 
-        return Step(f"passdb of gateway {self.gateway.name}", "regular file", read, write)
+        return Step(f"passdb of gateway {self.label}", "regular file", read, write)
 
     def daemon(self) -> Step:
         """The running smbd; its value is what it listens on and the configuration it has loaded."""
@@ -171,7 +176,7 @@ class Instance:
             if value is not None:  # what was loaded, which during an undo is not yet what shall be
                 self.host.write(f"{self.own}/run/loaded", _loads(self.host.read(self.conf) or ""))
 
-        return Step(f"smbd of gateway {self.gateway.name}", want, read, write)
+        return Step(f"smbd of gateway {self.label}", want, read, write)
 
     def _start(self) -> None:
         for program in ("smbd", "smbclient", "pdbedit"):

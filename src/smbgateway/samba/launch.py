@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ..host import Host, spawn
 
+SUPERVISOR = "smbgateway.samba.supervise"
 UNIT = "pve-smbgateway-smbd@{}.service"
 UNIT_FILE = "/usr/lib/systemd/system/pve-smbgateway-smbd@.service"
 
@@ -43,8 +44,25 @@ class Spawn:
 
     def start(self, gateway: str, own: str) -> None:
         """Start it detached."""
-        program = (sys.executable, "-I", "-m", "smbgateway.samba.supervise", own)
+        program = (sys.executable, "-I", "-m", SUPERVISOR, own)
         spawn(["unshare", "--mount", "--propagation", "slave", "--", *program], f"{own}/log/supervisor.log")
+
+    def stop(self, gateway: str, pid: int) -> None:
+        """Tell it to end; its children end with it."""
+        self.host.run("kill", "-TERM", str(pid))
+
+
+class Inside:
+    """The same inside of a container, below its first process."""
+
+    def __init__(self, host: Host, python: str) -> None:
+        self.host, self.python = host, python
+
+    def start(self, gateway: str, own: str) -> None:
+        """Start it detached; nothing of ours stays open."""
+        program = ("unshare", "--mount", "--propagation", "slave", "--", self.python, "-I", "-m", SUPERVISOR, own)
+        log = f"{own}/log/supervisor.log"
+        self.host.run("sh", "-c", 'exec setsid --fork "$@" </dev/null >>"$0" 2>&1', log, *program)
 
     def stop(self, gateway: str, pid: int) -> None:
         """Tell it to end; its children end with it."""

@@ -9,7 +9,6 @@ call, else without one.
 import json
 import os
 import secrets
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +96,7 @@ class Prover:
         order["shares"] = [[c.share.name, c.user.name, c.rights] for c in candidates if c.user]
         enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
         alone = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--")
-        program = (sys.executable, "-I", "-m", "smbgateway.samba.shadow")
+        program = (self.instance.python, "-I", "-m", "smbgateway.samba.shadow")
         timeout = 30 + len(candidates) * 2.0
         answer = json.loads(self.host.run(*enter, *alone, *program, stdin=json.dumps(order), timeout=timeout))
         if failure := answer.get("failure"):

@@ -1,0 +1,71 @@
+"""What containers of gateways need: a bridge of their own, and a template, built once and kept as a tar file.
+
+The archive is that of `PVE_SMBGATEWAY_MIRROR` and `PVE_SMBGATEWAY_SECURITY`, by default Debian's own.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from smbgateway.guests.template import Recipe, Templates
+from smbgateway.host import Node
+
+from . import mounts
+
+CACHE = Path("/var/tmp/smbgw-lab")
+
+
+def recipe() -> Recipe:
+    """What templates are built of here."""
+    mirror = os.environ.get("PVE_SMBGATEWAY_MIRROR", Recipe.mirror)
+    return Recipe(mirror=mirror, security=os.environ.get("PVE_SMBGATEWAY_SECURITY", Recipe.security))
+
+
+def tar_file() -> Path:
+    """A template as a tar file, built where there is none yet."""
+    made = recipe()
+    file = CACHE / f"template-{made.suite}.tar"
+    if not file.exists():
+        CACHE.mkdir(mode=0o700, exist_ok=True)
+        scratch = CACHE / f"templates-{os.getpid()}"
+        Templates(Node(), str(scratch)).build(made, f"{file}.new")
+        mounts.run("rm", "-rf", "--one-file-system", scratch)
+        os.rename(f"{file}.new", file)
+    return file
+
+
+@dataclass
+class Bridge:
+    """A bridge, with the node at its first address."""
+
+    name: str
+    network: str  # the first three bytes of its addresses
+    _numbers: Iterator[int] = field(default_factory=lambda: count(10))
+
+    def address(self) -> str:
+        """One that nobody has, as ADDRESS/LENGTH."""
+        return f"{self.network}.{next(self._numbers)}/24"
+
+
+@contextmanager
+def bridge() -> Iterator[Bridge]:
+    """Make one; its name and network are of this process."""
+    number = os.getpid() % 65536
+    made = Bridge(f"smbgwt{number}", f"10.{128 + number % 127}.{number // 256}")
+    mounts.run("ip", "link", "add", made.name, "type", "bridge")
+    try:
+        mounts.run("ip", "address", "add", f"{made.network}.1/24", "dev", made.name)
+        mounts.run("ip", "link", "set", made.name, "up")
+        yield made
+    finally:
+        mounts.run("ip", "link", "delete", made.name)
+
+
+def end_all(folder: Path) -> None:
+    """Stop every container below a directory (lxc.lxcpath)."""
+    for config in folder.glob("*/config"):
+        subprocess.run(["lxc-stop", "--kill", "--lxcpath", folder, "--name", config.parent.name], capture_output=True)

@@ -1,0 +1,1 @@
+"""Machines of a gateway's own: how they are made, started, entered."""

@@ -1,0 +1,197 @@
+"""LXC mode: an unprivileged container for each gateway, its root an overlay over a template (lxc.container.conf(5)).
+
+All containers have the same ids (template.BASE). The data of a share is mounted for one of them alone, with owners
+shifted to these: on disk the numbers are those of a native gateway. What Samba keeps is outside of the root, which can
+be replaced.
+"""
+
+import contextlib
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from ..errors import CommandFailed, CommandMissing, Fault
+from ..guests.container import Container
+from ..guests.template import BASE, COUNT, Templates
+from ..host import Host
+from ..model import Gateway, LxcMode
+from ..paths import Paths
+from ..samba.instance import Instance
+from ..samba.launch import Inside
+from ..sources import cells
+from ..step import Step
+
+PYTHON = "/usr/bin/python3"
+STATE, SERVED = "/var/lib/smbgateway", "/srv"  # inside
+OURS = str(Path(__file__).resolve().parents[1])  # our modules: mounted there, so that they are always of our version
+MODULES = "/usr/lib/python3/dist-packages/smbgateway"
+UNIFIED = "/sys/fs/cgroup/cgroup.controllers"  # there with cgroup v2 alone
+PERIOD = 100_000  # microseconds
+
+
+class Lxc:
+    """A gateway in a container of its own."""
+
+    def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
+        assert isinstance(gateway.mode, LxcMode)  # noqa: S101 - the registry of modes goes by it
+        self.host, self.paths, self.gateway, self.mode = host, paths, gateway, gateway.mode
+        self.folder, self.data = f"{paths.containers}/{gateway.name}", paths.shown(gateway.name)
+        self.templates = Templates(host, paths.templates)
+        self.container = Container(host, paths.containers, gateway.name)
+        launcher, own = Inside(self.container, PYTHON), f"{STATE}/{gateway.name}"
+        self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
+
+    def look(self, former: Gateway | None) -> list[Fault]:
+        """What is missing on the node."""
+        try:
+            self.host.run("lxc-attach", "--version")
+        except CommandMissing as error:
+            return [Fault("mode", error.what, error.hint)]
+        return [*self._template(), *self._bridge()]
+
+    def _template(self) -> list[Fault]:
+        name = self.mode.template
+        if name and name in [template.name for template in self.templates.all()]:
+            return []
+        if name:
+            hint = "leave it out to get the newest: template list"
+            return [Fault("mode.template", f"there is no template {name} on this node", hint)]
+        return [Fault("mode", "this node has no template for containers", "make one: template build")]
+
+    def _bridge(self) -> list[Fault]:
+        links = json.loads(self.host.run("ip", "-json", "-details", "link", "show"))
+        bridges = [link["ifname"] for link in links if link.get("linkinfo", {}).get("info_kind") == "bridge"]
+        if self.mode.bridge in bridges:
+            return []
+        hint = f"its bridges: {', '.join(bridges)}" if bridges else "it has none: bridge_ports in interfaces(5)"
+        return [Fault("mode.bridge", f"{self.mode.bridge} is not a bridge of this node", hint)]
+
+    def steps(self) -> list[Step]:
+        """The container, running."""
+        return [self._directory(), self._configuration(), self._running()]
+
+    def _directory(self) -> Step:
+        inner = [f"{self.folder}/{name}" for name in ("", "delta", "state")]
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.host.run("rm", "-rf", "--one-file-system", "--", self.folder)
+                with contextlib.suppress(CommandFailed):  # absent, or the mount points of shares are in it yet
+                    self.host.run("rmdir", "--", self.data)
+            else:
+                self.host.run("install", "-d", "-m", "711", "--", self.paths.containers)
+                self.host.run("install", "-d", "-m", "711", "-o", str(BASE), "-g", str(BASE), "--", *inner)
+                self.host.run("mkdir", "-p", "-m", "711", "--", self.data)
+
+        read = lambda: cells.stat(self.host, self.folder, "%u:%g %a")  # noqa: E731
+        return Step(f"directory of container {self.gateway.name}", f"{BASE}:{BASE} 711", read, write)
+
+    def _configuration(self) -> Step:
+        path = f"{self.folder}/config"
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.host.run("rm", "-f", "--", path)
+            else:
+                self.host.write(path, value)
+
+        want = self._text()
+        return Step(f"configuration of container {self.gateway.name}", want, lambda: self.host.read(path), write)
+
+    def _text(self) -> str:
+        root = self.templates.root(self.mode.template)
+        unified = self.host.read(UNIFIED) is not None
+        return configuration(self.gateway.name, self.mode, root, self.folder, self.data, unified)
+
+    def _running(self) -> Step:
+        """The value is the digest of the configuration that it was started with."""
+        started = f"{self.folder}/started"
+
+        def write(value: str | None) -> None:
+            self.instance.stop()
+            self.container.stop()
+            if value is not None:
+                self.container.start()
+                self.host.write(started, _digest(self.host.read(f"{self.folder}/config") or ""))
+
+        def read() -> str | None:
+            return (self.host.read(started) or "unknown") if self.container.runs() else None
+
+        return Step(f"container {self.gateway.name}", _digest(self._text()), read, write)
+
+    def served(self, share: str, path: str) -> str:
+        """Below one directory, by the name of the share."""
+        return f"{SERVED}/{share}"
+
+    def shown(self, share: str, path: str) -> list[Step]:
+        """A mount of the data that only the container sees, with the owners shifted to its ids."""
+        target = f"{self.data}/{share}"
+
+        def read() -> str | None:
+            if cells.mounted(self.host, target) is None:
+                return None
+            same = cells.stat(self.host, path, "%d:%i") == cells.stat(self.host, target, "%d:%i")
+            return path if same else "something else"
+
+        def write(value: str | None) -> None:
+            if read() is not None:
+                self.host.run("umount", "--lazy", "--", target)  # a client may still have a file of it open
+            if value is not None:
+                program = (sys.executable, "-I", "-m", "smbgateway.guests.idmap")
+                self.host.run(*program, path, target, str(BASE), str(COUNT))
+
+        return [
+            cells.mount_point(self.host, target),
+            Step(f"{path} in container {self.gateway.name}", path, read, write),
+        ]
+
+
+def configuration(name: str, mode: LxcMode, root: str, folder: str, data: str, unified: bool) -> str:
+    """The whole configuration of a container: its root is an overlay of `folder` over `root`, its shares are `data`."""
+    lines = [
+        "lxc.include = /usr/share/lxc/config/common.conf",
+        "lxc.include = /usr/share/lxc/config/userns.conf",
+        f"lxc.idmap = u 0 {BASE} {COUNT}",
+        f"lxc.idmap = g 0 {BASE} {COUNT}",
+        f"lxc.uts.name = {name}",
+        f"lxc.rootfs.path = overlayfs:{root}:{folder}/delta",
+        f"lxc.init.cmd = /bin/sh {MODULES}/guests/init.sh",
+        f"lxc.mount.entry = {_word(OURS)} {MODULES[1:]} none bind,ro,create=dir 0 0",
+        f"lxc.mount.entry = {_word(f'{folder}/state')} {STATE[1:]} none bind,create=dir 0 0",
+        f"lxc.mount.entry = {_word(data)} {SERVED[1:]} none rbind,create=dir 0 0",
+        "lxc.mount.entry = tmpfs dev/shm tmpfs rw,nosuid,nodev,noexec,create=dir 0 0",
+        *_network(mode),
+        *_resources(mode, unified),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _network(mode: LxcMode) -> list[str]:
+    family = "ipv6" if ":" in mode.address else "ipv4"
+    values = {"type": "veth", "name": "eth0", "link": mode.bridge, "flags": "up", "hwaddr": mode.mac}
+    values[f"{family}.address"] = mode.address
+    if mode.router:
+        values[f"{family}.gateway"] = mode.router
+    if mode.mtu:
+        values["mtu"] = str(mode.mtu)
+    if mode.vlan:
+        values["veth.vlan.id"] = str(mode.vlan)
+    return [f"lxc.net.0.{key} = {value}" for key, value in values.items()]
+
+
+def _resources(mode: LxcMode, unified: bool) -> list[str]:
+    if unified:
+        cores = [f"lxc.cgroup2.cpu.max = {mode.cores * PERIOD} {PERIOD}"] if mode.cores else []
+        return [f"lxc.cgroup2.memory.max = {mode.memory}", *cores]
+    cores = [f"lxc.cgroup.cpu.cfs_quota_us = {mode.cores * PERIOD}"] if mode.cores else []
+    return [f"lxc.cgroup.memory.limit_in_bytes = {mode.memory}", *cores]
+
+
+def _word(path: str) -> str:
+    """A path as fstab(5) has it."""
+    return path.replace("\\", "\\134").replace(" ", "\\040")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

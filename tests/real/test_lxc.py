@@ -1,0 +1,136 @@
+"""A gateway in a container: made, used from the node's network, dying, coming back, going; and beside others."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import mounts
+from lab.containers import Bridge
+from smbgateway.guests.container import Container
+from smbgateway.host import Node
+from smbgateway.watch import Watch
+
+from .world import Site, leftovers, site, user
+
+
+@dataclass
+class Guests:
+    """A site whose gateways are containers."""
+
+    site: Site
+    bridge: Bridge
+
+    def gateway(self, name: str = "files", **mode: Any) -> dict[str, Any]:
+        known = self.site.engine.site.world().gateways.get(name)
+        address = known.mode.address if known else self.bridge.address()  # type: ignore[union-attr]
+        lxc = {"kind": "lxc", "bridge": self.bridge.name, "address": address, **mode}
+        return {"kind": "gateway", "name": name, "mode": lxc}
+
+    def container(self, name: str = "files") -> Container:
+        return Container(Node(), self.site.paths.containers, name)
+
+    def left(self) -> list[str]:
+        """What a gateway that is gone may have left on the node."""
+        paths = self.site.paths
+        found = [
+            str(path) for folder in (paths.containers, f"{paths.mounts}/.guests") for path in Path(folder).glob("*")
+        ]
+        links = mounts.run("ip", "-brief", "link", "show", "master", self.bridge.name).splitlines()
+        inside = [point for point in mounts.mounts_below(Path(paths.mounts)) if point != paths.mounts]
+        made = [path for path in leftovers(self.site) if not path.startswith(paths.templates)]
+        return [*found, *links, *inside, *made]
+
+
+@pytest.fixture
+def guests(area: Path, bridge: Bridge, templates: Path, request: pytest.FixtureRequest) -> Iterator[Guests]:
+    with site(area, f"lxc-{request.node.name[:20]}") as one:
+        os.makedirs(one.paths.templates)
+        mounts.run("mount", "--bind", templates, one.paths.templates)
+        yield Guests(one, bridge)
+
+
+@pytest.fixture
+def served(guests: Guests) -> Guests:
+    """With a gateway `files`, a user and a share `docs`."""
+    guests.site.apply(guests.gateway(), user(), guests.site.share())
+    return guests
+
+
+def test_a_share_is_served_proved_and_removed_without_its_data(guests: Guests) -> None:
+    one = guests.site
+    result = one.apply(guests.gateway(), user(), one.share())
+    assert [proof.text for proof in result.proofs] == ["login as alice, wrote and read 1 MiB"]
+    assert result.addresses == [f"\\\\{guests.gateway()['mode']['address'].partition('/')[0]}\\docs"]
+    assert one.works("docs")
+    one.smb("docs", "put /etc/hostname kept; mkdir folder")
+    assert (one.drift(), one.apply(guests.gateway(), one.share()).changes) == ([], [])
+    one.remove(("share", "files/docs"))
+    one.remove(("gateway", "files"))
+    assert (one.srv / "docs/kept").read_text() == Path("/etc/hostname").read_text()
+    assert guests.left() == []
+
+
+def test_it_is_unprivileged_limited_and_keeps_the_numbers_of_owners(served: Guests) -> None:
+    one, inside = served.site, served.container()
+    assert inside.run("cat", "/proc/self/uid_map").split() == ["0", "1879048192", "65536"]
+    assert served.site.smb("docs", "put /etc/hostname by-client")
+    (one.srv / "docs/by-root").write_text("of the node\n")
+    uid = one.engine.site.world().users["alice"].uid
+    on_node = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in (one.srv / "docs").iterdir()}
+    assert on_node == {"by-client": (uid, 20000), "by-root": (0, 20000)}
+    seen = inside.run("stat", "--printf=%n %u %g\n", "/srv/docs/by-client", "/srv/docs/by-root").splitlines()
+    assert seen == [f"/srv/docs/by-client {uid} 20000", "/srv/docs/by-root 0 20000"]
+    limits = [Path(path).read_text().strip() for path in cgroup_files(inside, "memory.limit_in_bytes", "memory.max")]
+    assert limits == [str(128 << 20)]
+
+
+def cgroup_files(inside: Container, *names: str) -> list[str]:
+    """The files of a container's control groups that are there under one of these names."""
+    pid = mounts.run("lxc-info", "--lxcpath", inside.folder, "--name", inside.name, "--pid", "--no-humanize").strip()
+    groups = [line.split(":", 2)[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    files = [f"/sys/fs/cgroup/{kind}{group}/{name}" for kind, group in groups for name in names]
+    return [os.path.normpath(file) for file in files if os.path.exists(file)]
+
+
+def test_what_dies_is_started_again_and_a_reboot_brings_all_back(served: Guests) -> None:
+    one, inside = served.site, served.container()
+    mounts.run("lxc-stop", "--kill", "--lxcpath", inside.folder, "--name", "files")
+    assert not one.works("docs")
+    Watch(one.engine).look()
+    assert one.works("docs")
+    inside.run("kill", "-KILL", str(one.instance().pid()))
+    Watch(one.engine).look()
+    assert one.works("docs")
+    mounts.run("lxc-stop", "--kill", "--lxcpath", inside.folder, "--name", "files")
+    mounts.run("umount", f"{one.paths.shown('files')}/docs")
+    assert (one.restart(), one.works("docs"), one.drift()) == ([], True, [])
+
+
+def test_two_gateways_serve_at_once_and_do_not_see_each_other(served: Guests) -> None:
+    one = served.site
+    one.apply(served.gateway("lab"), one.share("tests", "lab"))
+    assert one.works("docs")
+    assert one.works("tests", gateway="lab")
+    assert served.container("lab").run("ls", "/srv").split() == ["tests"]
+    assert "NT_STATUS_BAD_NETWORK_NAME" in one.smb("docs", gateway="lab")
+    one.remove(("share", "lab/tests"))
+    one.remove(("gateway", "lab"))
+    assert one.works("docs")
+
+
+def test_a_share_whose_data_is_not_mounted_is_not_served(served: Guests) -> None:
+    one = served.site
+    mounts.run("umount", f"{one.paths.shown('files')}/docs")
+    assert "NT_STATUS_" in one.smb("docs", "put /etc/hostname lost")
+    assert list((one.srv / "docs").iterdir()) == []
+    mounts.run("lxc-attach", "--lxcpath", one.paths.containers, "--name", "files", "--", "ls", "/srv")
+    closed = subprocess.run(
+        ["lxc-attach", "--lxcpath", one.paths.containers, "--name", "files", "--", "touch", "/srv/docs/lost"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Permission denied" in closed.stderr

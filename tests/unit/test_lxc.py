@@ -1,0 +1,149 @@
+"""Gateways in containers: the record, LXC's configuration, what LXC says."""
+
+from typing import Any
+
+import pytest
+
+from smbgateway.create import CreateRequest, resources
+from smbgateway.errors import CommandMissing, Failed, Invalid
+from smbgateway.guests.container import Container
+from smbgateway.guests.template import Recipe, package_version
+from smbgateway.installation import Installation
+from smbgateway.model import LxcMode, parse
+from smbgateway.modes.lxc import configuration
+from smbgateway.paths import Paths
+from smbgateway.store import MemoryStore
+
+from .fakes import Call, FakeHost
+from .machine import EmptyMachine, new_engine
+
+WHICH = ("--lxcpath", "/lxc", "--name", "files")
+ATTACH = ("lxc-attach", *WHICH, "--clear-env", "--set-var", "LC_ALL=C.UTF-8", "--set-var", "HOME=/root", "--")
+FIXED = {"bridge": "vmbr0", "address": "10.0.0.5/24", "mac": "02:00:00:00:00:05"}
+
+
+def told(**mode: Any) -> list[str]:
+    with pytest.raises(Invalid) as raised:
+        parse([{"kind": "gateway", "name": "files", "mode": {"kind": "lxc", **mode}}])
+    return [f"{fault.field}: {fault.message}" for fault in raised.value.faults]
+
+
+def test_faults_of_a_record_are_told_by_field() -> None:
+    assert told(address="10.0.0.5") == [
+        'gateway.files.mode.bridge: "bridge" is missing',
+        'gateway.files.mode.address: "10.0.0.5" has no length of its prefix: write ADDRESS/LENGTH, '
+        "such as 192.168.1.50/24",
+    ]
+    assert told(bridge="br0", address="10.0.0.300/24") == [
+        'gateway.files.mode.address: "10.0.0.300/24" is not ADDRESS/LENGTH, such as 192.168.1.50/24'
+    ]
+    assert told(bridge="br0", address="10.0.0.5/24", memory="32M", port=445) == [
+        "gateway.files.mode.memory: Input should be greater than or equal to 67108864",
+        'gateway.files.mode.port: unknown field "port"',
+    ]
+
+
+def test_the_configuration_of_a_container() -> None:
+    mode = LxcMode(**FIXED, router="10.0.0.1", vlan=7, mtu=9000, cores=2, memory="256M")  # type: ignore[arg-type]
+    lines = configuration("files", mode, "/t/root", "/lxc/files", "/m/.guests/a b", unified=True).splitlines()
+    assert lines[2:6] == [
+        "lxc.idmap = u 0 1879048192 65536",
+        "lxc.idmap = g 0 1879048192 65536",
+        "lxc.uts.name = files",
+        "lxc.rootfs.path = overlayfs:/t/root:/lxc/files/delta",
+    ]
+    assert lines[-13:] == [
+        "lxc.mount.entry = /m/.guests/a\\040b srv none rbind,create=dir 0 0",
+        "lxc.mount.entry = tmpfs dev/shm tmpfs rw,nosuid,nodev,noexec,create=dir 0 0",
+        "lxc.net.0.type = veth",
+        "lxc.net.0.name = eth0",
+        "lxc.net.0.link = vmbr0",
+        "lxc.net.0.flags = up",
+        "lxc.net.0.hwaddr = 02:00:00:00:00:05",
+        "lxc.net.0.ipv4.address = 10.0.0.5/24",
+        "lxc.net.0.ipv4.gateway = 10.0.0.1",
+        "lxc.net.0.mtu = 9000",
+        "lxc.net.0.veth.vlan.id = 7",
+        "lxc.cgroup2.memory.max = 268435456",
+        "lxc.cgroup2.cpu.max = 200000 100000",
+    ]
+    old = configuration("files", LxcMode(**FIXED, cores=1), "/t/root", "/lxc/files", "/m", unified=False)  # type: ignore[arg-type]
+    assert old.splitlines()[-2:] == [
+        "lxc.cgroup.memory.limit_in_bytes = 134217728",
+        "lxc.cgroup.cpu.cfs_quota_us = 100000",
+    ]
+
+
+def test_a_container_that_does_not_run_is_empty() -> None:
+    down = "lxc-attach: files: attach.c: get_attach_context: 406 Connection refused - Failed to get init pid"
+    assert Container(FakeHost([Call((*ATTACH, "cat", "--", "/a"), down, 1)]), "/lxc", "files").read("/a") is None
+
+
+def test_a_program_that_the_template_lacks_is_named() -> None:
+    said = 'lxc-attach: files: attach.c: 1841 No such file or directory - Failed to exec "smbd"'
+    with pytest.raises(CommandMissing, match=r"^smbd is not installed"):
+        Container(FakeHost([Call((*ATTACH, "smbd", "-b"), said, 127)]), "/lxc", "files").run("smbd", "-b")
+
+
+def test_what_lxc_says_of_a_start_that_fails() -> None:
+    start = ("env", "PATH=/nonexistent", "/usr/bin/lxc-start", *WHICH, "--logfile", "/lxc/files/log")
+    calls = [Call(("rm", "-f", "--", "/lxc/files/log")), Call((*start, "--logpriority", "ERROR"), "see the log", 1)]
+    log = "lxc-start files 2026 ERROR    network - network.c:1:f - No such device - Failed to attach to bridge br9\n"
+    with pytest.raises(Failed) as raised:
+        Container(FakeHost(calls, {"/lxc/files/log": log}), "/lxc", "files").start()
+    assert (
+        str(raised.value)
+        == "container files does not start: network.c:1:f - No such device - Failed to attach to bridge br9"
+    )
+
+
+def test_a_template_has_a_source_list_of_its_own() -> None:
+    key = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    assert Recipe("trixie", "http://m/debian", "http://m/security").sources() == (
+        f"deb {key} http://m/debian trixie main\ndeb {key} http://m/security trixie-security main\n"
+    )
+    assert Recipe("trixie", "http://m/debian", "").sources() == f"deb {key} http://m/debian trixie main\n"
+
+
+def test_the_version_of_a_package() -> None:
+    status = (
+        "Package: samba-common\nVersion: 1\n\nPackage: samba\nStatus: install ok installed\nVersion: 2:4.22.1-0+deb13\n"
+    )
+    assert (package_version(status, "samba"), package_version(status, "nothing")) == ("4.22.1-0+deb13", "")
+
+
+def test_each_share_gets_a_container_of_its_own_unless_one_is_named() -> None:
+    site = Installation(MemoryStore(), Paths("/r"), EmptyMachine(), "one")
+    request = {
+        "name": "Year 2026",
+        "mode": "lxc",
+        "path": "/srv/y",
+        "bridge": "br0",
+        "memory": "256M",
+        "addresses": ["10.0.0.5/24"],
+    }
+    gateway, share = resources(CreateRequest(**request), site)  # type: ignore[arg-type]
+    mode = {"kind": "lxc", "bridge": "br0", "memory": "256M", "address": "10.0.0.5/24"}
+    assert gateway == {"kind": "gateway", "name": "year-2026", "mode": mode}
+    assert share["gateway"] == "year-2026"
+
+
+def test_without_lxc_a_template_or_the_bridge_nothing_is_touched() -> None:
+    engine = new_engine("/nowhere")
+    gateway = {"kind": "gateway", "name": "files", "mode": {"kind": "lxc", "bridge": "br0", "address": "10.0.0.5/24"}}
+    with pytest.raises(Invalid) as raised:
+        engine.apply([gateway])
+    assert [f"{f.field}: {f.message} ({f.hint})" for f in raised.value.faults] == [
+        "gateway.files.mode: this node has no template for containers (make one: template build)",
+        "gateway.files.mode.bridge: br0 is not a bridge of this node (it has none: bridge_ports in interfaces(5))",
+    ]
+    engine.site.host.run = missing  # type: ignore[method-assign]
+    with pytest.raises(Invalid) as raised:
+        engine.apply([gateway])
+    assert [f"{f.message} ({f.hint})" for f in raised.value.faults] == ["lxc-attach is not installed (apt install lxc)"]
+
+
+def missing(*argv: str, stdin: str = "", timeout: float = 60) -> str:
+    if argv[0].startswith("lxc-"):
+        raise CommandMissing(argv[0], "lxc")
+    return EmptyMachine().run(*argv)
