@@ -70,33 +70,50 @@ def unmount_below(directory: Path) -> None:
 
 
 @dataclass
-class Btrfs:
-    """A btrfs on a loop device."""
+class Disk:
+    """A file system: where it is mounted, and from what."""
 
     path: Path
-    image: Path
+    device: Path
+    options: str
 
     def mount(self) -> None:
-        run("mount", "-o", "loop", self.image, self.path)
+        run("mount", "-o", self.options, self.device, self.path)
 
     def unmount(self) -> None:
         run("umount", self.path)
 
 
 @contextmanager
-def btrfs(area: Path, name: str = "btrfs", size: str = "1G") -> Iterator[Btrfs]:
-    """A btrfs of its own, mounted on AREA/NAME."""
-    made = Btrfs(area / name, area / f".{name}.img")
-    made.path.mkdir(mode=0o755)
-    run("truncate", f"--size={size}", made.image)
-    run("mkfs.btrfs", "-q", made.image)
-    made.mount()
-    try:
+def btrfs(area: Path, name: str = "btrfs", size: str = "1G") -> Iterator[Disk]:
+    """A btrfs of its own, mounted on AREA/NAME by a loop device."""
+    made = Disk(area / name, area / f".{name}.img", "loop")
+    run("truncate", f"--size={size}", made.device)
+    run("mkfs.btrfs", "-q", made.device)
+    with mounted(made):
         yield made
+    made.device.unlink()
+
+
+@contextmanager
+def xfs(area: Path, name: str = "xfs", device: str = "/dev/ubda") -> Iterator[Disk]:
+    """An XFS with project quotas, mounted on AREA/NAME. Needs a kernel that has them, such as that of lab.uml."""
+    made = Disk(area / name, Path(device), "prjquota")
+    run("mkfs.xfs", "-q", "-f", made.device)
+    with mounted(made):
+        yield made
+
+
+@contextmanager
+def mounted(disk: Disk) -> Iterator[None]:
+    """Mounted, and gone at the end."""
+    disk.path.mkdir(mode=0o755)
+    disk.mount()
+    try:
+        yield
     finally:
-        unmount_below(made.path)
-        made.image.unlink()
-        made.path.rmdir()
+        unmount_below(disk.path)
+        disk.path.rmdir()
 
 
 @contextmanager

@@ -54,6 +54,8 @@ def enter_private_root(shares: list[str]) -> None:
     for name, kind in FRESH.items():
         os.makedirs(f"{root}/{name}", exist_ok=True)
         mount(kind, f"{root}/{name}", kind)
+    for name, number in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        os.symlink(f"/proc/self/fd{number}", f"{root}/dev/{name}")
     for share in shares:
         mount("none", f"{root}{share}", "hostfs", share)
     os.chdir(root)

@@ -79,7 +79,7 @@ def create_everything(one: Site, part: tuple[int, int]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["directory", "image", "btrfs"])
-def test_create_of_a_share(running: Site, kind: str, btrfs: mounts.Btrfs) -> None:
+def test_create_of_a_share(running: Site, kind: str, btrfs: mounts.Disk) -> None:
     new = {"directory": running.share, "image": running.image, "btrfs": running.share}[kind]("docs")
     if kind == "btrfs":
         new |= {"source": {"kind": "btrfs", "path": str(btrfs.path / "docs")}, "quota": "20M"}

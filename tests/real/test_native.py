@@ -81,7 +81,7 @@ def test_a_port_or_address_that_is_not_to_be_had_is_refused_by_field(made: Site)
     assert made.works("docs")
 
 
-def test_after_a_reboot_all_is_served_again(made: Site, btrfs: mounts.Btrfs) -> None:
+def test_after_a_reboot_all_is_served_again(made: Site, btrfs: mounts.Disk) -> None:
     made.apply(made.image("pictures"))
     assert "NT_STATUS_" not in made.smb("pictures", "put /etc/hostname kept")
     reboot(made)

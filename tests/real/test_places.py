@@ -21,9 +21,7 @@ def free(path: str) -> int:
     return status.f_bavail * status.f_frsize
 
 
-def test_pools_and_file_systems_are_offered_and_the_root_disk_is_not(
-    tank: str, btrfs: mounts.Btrfs, area: Path
-) -> None:
+def test_pools_and_file_systems_are_offered_and_the_root_disk_is_not(tank: str, btrfs: mounts.Disk, area: Path) -> None:
     found = {offer.source: offer for offer in offers(Node(), [str(area)], "docs")}
     assert found[f"btrfs:{btrfs.path}/docs"].where == f"btrfs at {btrfs.path}"
     assert found[f"btrfs:{btrfs.path}/docs"].free == pytest.approx(free(str(btrfs.path)), rel=0.1)
@@ -34,7 +32,7 @@ def test_pools_and_file_systems_are_offered_and_the_root_disk_is_not(
     assert [o for o in offers(Node(), ["/nowhere"], "docs") if not o.source.startswith("zfs:")] == []
 
 
-def test_a_request_without_a_source_is_told_of_them(tank: str, btrfs: mounts.Btrfs, area: Path) -> None:
+def test_a_request_without_a_source_is_told_of_them(tank: str, btrfs: mounts.Disk, area: Path) -> None:
     site = Engine(MemoryStore(), Paths(str(btrfs.path.parent)), Node(), "here").site
     with pytest.raises(Invalid) as refused:
         resources(CreateRequest(name="docs"), site)

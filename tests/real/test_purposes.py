@@ -108,7 +108,7 @@ def gateway(address: str, **more: object) -> Record:
     return {"kind": "gateway", "name": NAMES[address], "mode": {"kind": "native", "addresses": [address]}, **more}
 
 
-def resources(root: Path, btrfs: mounts.Btrfs) -> list[Record]:
+def resources(root: Path, btrfs: mounts.Disk) -> list[Record]:
     both, all_three = {"alice": "write", "@staff": "write"}, {"alice": "write", "@staff": "write", "carol": "read"}
     tight = {"quota": 100 * MI, "access": {"alice": "write"}}
     return [
@@ -165,7 +165,7 @@ def crowded(area: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def first(area: Path, btrfs: mounts.Btrfs, network: None, crowded: None) -> Iterator[tuple[Site, Result]]:
+def first(area: Path, btrfs: mounts.Disk, network: None, crowded: None) -> Iterator[tuple[Site, Result]]:
     """The installation, and what the first request said. All ends with the module."""
     area.chmod(0o755)
     root = area / "purposes"

@@ -102,7 +102,7 @@ class Lab:
 
 
 @pytest.fixture(params=["btrfs", "zfs"])
-def lab(request: pytest.FixtureRequest, area: Path, tank: str, btrfs: mounts.Btrfs) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, area: Path, tank: str, btrfs: mounts.Disk) -> Iterator[Lab]:
     corner = f"v{next(NUMBERS)}"
     below = btrfs.path / corner
     below.mkdir()
