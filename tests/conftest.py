@@ -17,6 +17,11 @@ settings.load_profile("steady")
 NOT_RUN = ("skipped", "xfailed", "xpassed")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What needs another kernel runs in ring `vm` alone, which asks for it: -m uml."""
+    config.option.markexpr = config.option.markexpr or "not uml"
+
+
 def count(config: pytest.Config, *outcomes: str) -> int:
     """How many tests ended so."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")

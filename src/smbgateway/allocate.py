@@ -5,19 +5,26 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import Conflict
-from .model import Gateway, Group, LxcMode, Mode, Resource, Share, User
+from .model import Gateway, Group, LxcMode, Mode, Resource, Share, User, XfsSource
 from .samba.config import needs_apple
 from .world import World
 
 IDS = range(20002, 30000)  # 20000 is the common group, 20001 the guest
+PROJECTS = range(445_000_000, 446_000_000)  # people, containers and kubelet number theirs from 1, 10000 and 1048577 on
 
 
 @dataclass(frozen=True)
 class Node:
-    """What is chosen from on this node: ids that it uses itself, the template of new containers; and the Unix time."""
+    """What is chosen from on this node, and the Unix time.
+
+    taken     ids of accounts that it uses itself
+    projects  numbers of XFS projects that it has
+    template  of new containers
+    """
 
     name: str
     taken: Collection[int]
+    projects: Collection[int]
     template: str
     now: int
 
@@ -33,7 +40,7 @@ def allocate(records: Sequence[Resource], former: World, node: Node) -> list[Res
             raise Conflict(what, hint="leave it out to get a free one")
         world = former if isinstance(kept, Share) else former.staged(chosen)
         chosen.append(_choose(kept, world, node))
-    return _with_apple(chosen, former)
+    return _with_apple(_with_projects(chosen, former, node.projects), former)
 
 
 def _keep(record: Resource, before: Resource | None) -> Resource:
@@ -83,6 +90,23 @@ def _sid(world: World) -> str:
     """One machine SID for all gateways, so that owners in NT ACLs stay true when a share moves."""
     known = next((gateway.sid for gateway in world.gateways.values() if gateway.sid), "")
     return known or "S-1-5-21-" + "-".join(str(secrets.randbelow(2**32 - 2**20) + 2**20) for _ in range(3))
+
+
+def _with_projects(records: list[Resource], former: World, taken: Collection[int]) -> list[Resource]:
+    """A share on an XFS gets a number that no other has."""
+    shares = [*former.shares.values(), *(record for record in records if isinstance(record, Share))]
+    busy = {*taken, *(share.project for share in shares)}
+    free = (number for number in PROJECTS if number not in busy)
+
+    def numbered(record: Resource) -> Resource:
+        if not isinstance(record, Share) or not isinstance(record.source, XfsSource):
+            return record
+        if record.project in taken and former.get(record) is None:
+            what = f"{record.title} cannot have the XFS project {record.project}: the node has one of that number"
+            raise Conflict(what, hint="leave it out to get a free one")
+        return record.model_copy(update={"project": record.project or next(free)})
+
+    return [numbered(record) for record in records]
 
 
 def _with_apple(records: list[Resource], former: World) -> list[Resource]:

@@ -57,6 +57,7 @@ class Blueprint:
             adopted=share.adopted,
             quota=share.quota,
             recordsize=MEDIA_RECORDSIZE if media else None,
+            project=share.project or 0,
             secrets=f"{self.paths.priv}/ceph",
         )
 

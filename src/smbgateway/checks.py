@@ -13,6 +13,7 @@ from .model import (
     Resource,
     Share,
     User,
+    XfsSource,
     ZfsSource,
     did_you_mean,
     show_source,
@@ -94,6 +95,7 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
     if before and before.source != share.source:
         here = show_source(before.source)
         yield Fault("source", f"the data is at {here} and stays there", "make another share for another source")
+    yield from _project(share, staged)
     yield from _principals(share, staged)
     if share.guest and gateway and not gateway.allow_guests:
         hint = "allow_guests on the gateway; its sessions are then not all signed"
@@ -102,6 +104,14 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
         yield Fault("guest", "a guest's session cannot be encrypted", "leave out encryption, or guests")
     if share.guest and isinstance(share.purpose, HomesPurpose):
         yield Fault("guest", "a guest has no home")
+
+
+def _project(share: Share, staged: World) -> Iterable[Fault]:
+    if share.project and not isinstance(share.source, XfsSource):
+        yield Fault("project", f"a {share.source.kind} source is no XFS project", "leave it out")
+    for other in staged.shares.values() if share.project else ():
+        if other.key != share.key and other.project == share.project:
+            yield Fault("project", f"{share.project} is share {other.key}'s", FREE_ID)
 
 
 class Places:

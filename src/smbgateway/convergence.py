@@ -113,14 +113,15 @@ class Convergence:
         tell(f"share {proof.share}", f"proved: {proof.text}", proof.seconds)
 
     def backward(self, former: World, removed: Sequence[Resource], ledger: Ledger, destroy: bool) -> Result:
-        """Remove what records stand for; data stays unless `destroy`, and so does its limit. Raises GatewayError."""
+        """Remove what records stand for; data stays unless `destroy`, and mostly its limit. Raises GatewayError."""
         blueprint = self.site.blueprint(former)
         result = Result()
         for share in removed:
             if isinstance(share, Share):
                 home = former.gateways[share.gateway]
                 published = blueprint.published(Registry(blueprint.instance(home)), share)
-                steps = [s for s in blueprint.storage(share) if s.name not in {q.name for q in blueprint.quota(share)}]
+                stays = {step.name for step in blueprint.quota(share) if blueprint.source(share).keeps_quota}
+                steps = [step for step in blueprint.storage(share) if step.name not in stays]
                 result.kept += ledger.remove([*steps, published], destroy)
         for record in removed:
             if isinstance(record, Gateway):

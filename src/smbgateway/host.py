@@ -1,9 +1,11 @@
 """Where commands run and files live. The only module that starts processes."""
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,7 @@ PACKAGES = {
     "getfattr": "attr",
     "ip": "iproute2",
     "losetup": "mount",
+    "lsattr": "e2fsprogs",
     "lxc-attach": "lxc",
     "lxc-info": "lxc",
     "mkfs.xfs": "xfsprogs",
@@ -39,6 +42,7 @@ PACKAGES = {
     "unshare": "util-linux",
     "xfs_db": "xfsprogs",
     "xfs_growfs": "xfsprogs",
+    "xfs_quota": "xfsprogs",
     "zfs": "zfsutils-linux",
     "zpool": "zfsutils-linux",
 }
@@ -135,6 +139,17 @@ def sync_directory(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold flock(2) on a file of that name; it ends with us, however we end."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 

@@ -9,7 +9,8 @@ from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, Resource, Share, User, examine
+from .model import Gateway, Group, Resource, Share, User, XfsSource, examine
+from .sources.projects import taken as taken_projects
 from .world import World
 
 
@@ -66,7 +67,10 @@ class Intake:
             for database in ("passwd", "group"):
                 lines = self.site.host.run("getent", database).splitlines()
                 taken |= {int(line.split(":")[2]) for line in lines}
-        return allocate(records, former, Node(self.site.node, taken, self.site.templates.newest(), int(time.time())))
+        on_xfs = any(isinstance(record, Share) and isinstance(record.source, XfsSource) for record in records)
+        projects = taken_projects(self.site.host) if on_xfs else set()
+        node = Node(self.site.node, taken, projects, self.site.templates.newest(), int(time.time()))
+        return allocate(records, former, node)
 
     def check_removal(self, removed: Sequence[Resource], world: World, options: Options) -> None:
         """What stands against a removal. Raises Invalid, HoldsData, Conflict."""
@@ -121,7 +125,7 @@ class Intake:
         except GatewayError as error:
             return [Fault("source", error.reason, error.hint)], False
         if share.quota and not source.has_quota:
-            hint = "use an image, btrfs or zfs source, which have one"
+            hint = "use an image, btrfs, xfs or zfs source, which have one"
             faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
         if share.snapshots.total and not source.snapshots:
             hint = "use a btrfs or zfs source, which can"

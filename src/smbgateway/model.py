@@ -26,80 +26,30 @@ from .errors import Fault, Invalid
 from .fields import (
     AccountName,
     Address,
-    CephUser,
-    Dataset,
     FullName,
     GatewayName,
     Interface,
     Link,
     Mac,
     NodeName,
-    Path,
     Principal,
     Rights,
     ShareName,
     Size,
     State,
-    Subvolume,
     Text,
     cut,
     password_rule,
 )
-
-
-class Model(BaseModel):
-    """Common to all: unknown fields are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # passwords are input
-
-
-class DirectorySource(Model):
-    """A directory of the node, existing or new. It has no quota of its own."""
-
-    kind: Literal["directory"] = "directory"
-    path: Path
-
-
-class ImageSource(Model):
-    """A file that holds its own XFS. `thin` takes host space only as it is used, and may run out of it."""
-
-    kind: Literal["image"] = "image"
-    path: Path
-    thin: bool = False
-
-
-class BtrfsSource(Model):
-    """A btrfs subvolume with a qgroup limit."""
-
-    kind: Literal["btrfs"] = "btrfs"
-    path: Path
-
-
-class ZfsSource(Model):
-    """A ZFS dataset with a quota."""
-
-    kind: Literal["zfs"] = "zfs"
-    dataset: Dataset
-
-
-class CephfsSource(Model):
-    """A CephFS subvolume, VOLUME/GROUP/NAME; made and looked after as `user` of the cluster that `conf` names."""
-
-    kind: Literal["cephfs"] = "cephfs"
-    subvolume: Subvolume
-    conf: Path = "/etc/ceph/ceph.conf"
-    user: CephUser = "admin"
-
-
-Source = Annotated[DirectorySource | ImageSource | BtrfsSource | ZfsSource | CephfsSource, Field(discriminator="kind")]
-# What stands behind the colon of KIND:SPEC.
-SOURCE_SPECS: dict[str, str] = {
-    "directory": "path",
-    "image": "path",
-    "btrfs": "path",
-    "zfs": "dataset",
-    "cephfs": "subvolume",
-}
+from .specs import SOURCE_SPECS as SOURCE_SPECS
+from .specs import BtrfsSource as BtrfsSource
+from .specs import CephfsSource as CephfsSource
+from .specs import DirectorySource as DirectorySource
+from .specs import ImageSource as ImageSource
+from .specs import Model as Model
+from .specs import Source as Source
+from .specs import XfsSource as XfsSource
+from .specs import ZfsSource as ZfsSource
 
 
 class NativeMode(Model):
@@ -285,9 +235,10 @@ class Share(Resource):
     adopted  the source was there before us: we never destroy it
     foreign  its directory had an owner and rights of its own, which go on to count
     made     its data exists: should it be gone one day, nothing empty takes its place
+    project  its number as an XFS project
     """
 
-    allocated = ("adopted", "foreign", "made")
+    allocated = ("adopted", "foreign", "made", "project")
 
     kind: Literal["share"] = "share"
     name: ShareName
@@ -305,6 +256,7 @@ class Share(Resource):
     adopted: bool = False
     foreign: bool = False
     made: bool = False
+    project: int | None = Field(None, ge=1, lt=2**32 - 1)
 
     @property
     def key(self) -> str:

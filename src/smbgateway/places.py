@@ -6,6 +6,7 @@ from typing import NamedTuple
 from .errors import CommandFailed, CommandMissing
 from .host import Host
 from .sources import cells
+from .sources.projects import PROJECT_QUOTA
 
 
 class Offer(NamedTuple):
@@ -44,6 +45,13 @@ def _file_systems(
         allowed = any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
         if not allowed or not mount["source"].startswith("/dev/") or mount["source"] == root_disk:
             continue
-        source = f"btrfs:{path}/{name}" if mount["type"] == "btrfs" else f"image:{path}/{name}.img"
         _, _, free = cells.space(host, path)
-        yield Offer(source, free, f"{mount['type']} at {path}")
+        yield Offer(_source(path, mount, name), free, f"{mount['type']} at {path}")
+
+
+def _source(path: str, mount: dict[str, str], name: str) -> str:
+    if mount["type"] == "btrfs":
+        return f"btrfs:{path}/{name}"
+    if mount["type"] == "xfs" and PROJECT_QUOTA in mount["options"].split(","):
+        return f"xfs:{path}/{name}"
+    return f"image:{path}/{name}.img"

@@ -21,9 +21,16 @@ def area() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def btrfs(area: Path) -> Iterator[mounts.Btrfs]:
+def btrfs(area: Path) -> Iterator[mounts.Disk]:
     """A btrfs, 1 GiB, without quota accounting at first."""
     with mounts.btrfs(area) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def xfs(area: Path) -> Iterator[mounts.Disk]:
+    """An XFS with project quotas, in user-mode Linux."""
+    with mounts.xfs(area) as made:
         yield made
 
 

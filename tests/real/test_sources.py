@@ -1,5 +1,6 @@
 """One contract over every source, on real file systems."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,25 +12,29 @@ import pytest
 from lab import mounts
 from smbgateway.errors import CommandFailed, Fault, GatewayError, HoldsData
 from smbgateway.host import Node
-from smbgateway.model import BtrfsSource, DirectorySource, ImageSource, Model, ZfsSource
+from smbgateway.model import BtrfsSource, DirectorySource, ImageSource, Model, XfsSource, ZfsSource
 from smbgateway.sources import Place, Source, kinds, make
 from smbgateway.sources.image import file_size
 from smbgateway.step import Ledger, Step, StepFailed, look
 
 MI = 1024 * 1024
 GROUP = 20001
-KINDS = ("directory", "image", "btrfs", "zfs")
+XFS = pytest.param("xfs", marks=pytest.mark.uml)
+KINDS = ("directory", "image", "btrfs", "zfs", XFS)
 WITH_QUOTA = KINDS[1:]
+WITH_PATH = ("directory", "image", "btrfs", XFS)
+DIRECT = ("directory", "xfs")  # served itself, not a directory in it
 MOUNTED = ("image", "zfs")  # by us
 # What each quota test uses: an image starts at 300 MiB.
-SMALL = {"directory": 20 * MI, "image": 300 * MI, "btrfs": 20 * MI, "zfs": 20 * MI}
+SMALL = {"directory": 20 * MI, "image": 300 * MI, "btrfs": 20 * MI, "zfs": 20 * MI, "xfs": 20 * MI}
 LARGE = {kind: 2 * size for kind, size in SMALL.items()}
 
 
 class Cut(Node):
     """A node on which the n-th command that writes fails: before it did anything, or after."""
 
-    READS = ("stat", "realpath", "getfattr", "getfacl", "blkid", "cmp", "findmnt", "xfs_info", "xfs_logprint", "xfs_db")
+    READS = ("stat", "realpath", "getfattr", "getfacl", "blkid", "cmp", "findmnt", "lsattr")
+    READS += ("xfs_info", "xfs_logprint", "xfs_db")
 
     def __init__(self, nth: int, after: bool) -> None:
         self.left, self.after, self.cut = nth, after, ""
@@ -47,6 +52,7 @@ class Cut(Node):
     def only_reads(cls, argv: tuple[str, ...]) -> bool:
         words = " ".join(argv)
         listing = words.startswith(("zfs get", "btrfs qgroup show", "losetup -n"))
+        listing = listing or (argv[0] == "xfs_quota" and "report" in words)
         return argv[0] in cls.READS or listing or (argv[0] == "find" and "-delete" not in argv)
 
 
@@ -57,13 +63,14 @@ class Lab:
     kind: str
     area: Path
     home: Path  # where its path lies
-    tank: str
-    pool: mounts.Btrfs
+    tank: str  # empty for none
+    pool: mounts.Disk
 
     def place(self, share: str = "docs", **more: object) -> Place:
         roots = (str(self.area / "srv"), str(self.pool.path))
         quota = None if self.kind == "directory" else SMALL[self.kind]
-        place = Place("files", share, str(self.area / "mounts" / share), roots, GROUP, quota=quota)
+        number = int(self.home.name[1:])  # of its corner
+        place = Place("files", share, str(self.area / "mounts" / share), roots, GROUP, quota=quota, project=number)
         return replace(place, **more)  # type: ignore[arg-type]
 
     def spec(self, name: str = "docs") -> Model:
@@ -72,6 +79,7 @@ class Lab:
             "directory": lambda: DirectorySource(path=path),
             "image": lambda: ImageSource(path=path),
             "btrfs": lambda: BtrfsSource(path=path),
+            "xfs": lambda: XfsSource(path=path),
             "zfs": lambda: ZfsSource(dataset=f"{self.tank}/{self.home.name}/{name}"),
         }
         return models[self.kind]()
@@ -92,16 +100,22 @@ class Lab:
         lines += mounts.mounts_below(self.area)
         loops = mounts.run("losetup", "-n", "-O", "BACK-FILE").splitlines()
         lines += [line for line in loops if line.startswith(str(self.area))]
-        local = mounts.run("zfs", "get", "-Hpr", "-s", "local", "all", self.tank).splitlines()
-        lines += [line for line in local if "\tquota\t0\t" not in line]  # none, said in words
-        return sorted(lines + self.limits())
+        return sorted(lines + (self.projects() if self.kind == "xfs" else self.limits()))
+
+    def projects(self) -> list[str]:
+        lists = [Path(name).read_text() for name in ("/etc/projects", "/etc/projid") if os.path.exists(name)]
+        marked = mounts.run("lsattr", "-pR", self.home).splitlines()
+        limits = mounts.run("xfs_quota", "-x", "-c", "report -p -n -N -b", self.pool.path).splitlines()
+        return [*lists, *marked, *(line for line in limits if line.split()[1:4] != ["0", "0", "0"])]
 
     def limits(self) -> list[str]:
+        local = mounts.run("zfs", "get", "-Hpr", "-s", "local", "all", self.tank).splitlines()
+        lines = [line for line in local if "\tquota\t0\t" not in line]  # none, said in words
         asked = subprocess.run(
             ["btrfs", "qgroup", "show", "-re", "--raw", self.pool.path], capture_output=True, text=True
         )
         rows = [line.split() for line in asked.stdout.splitlines()]
-        return [
+        return lines + [
             f"limit {row[5]} {row[3]}"
             for row in rows
             if row[0].startswith("0/") and row[3] != "none" and row[5][0] != "<"  # stale, or under deletion
@@ -109,22 +123,28 @@ class Lab:
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, area: Path, tank: str, btrfs: mounts.Btrfs) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, area: Path) -> Iterator[Lab]:
     """The source that the test is parametrised with, else a directory; whatever it left is removed."""
     kind = getattr(request, "param", "directory")
     corner = f"c{next(NUMBERS)}"
     (area / "mounts").mkdir(exist_ok=True)
-    home = (btrfs.path if kind == "btrfs" else area / "srv") / corner
-    home.mkdir(parents=True)
-    mounts.run("zfs", "create", f"{tank}/{corner}")
-    yield Lab(kind, area, home, tank, btrfs)
-    clean(area, home, f"{tank}/{corner}", btrfs)
+    pool: mounts.Disk = request.getfixturevalue("xfs" if kind == "xfs" else "btrfs")
+    tank = "" if kind == "xfs" else request.getfixturevalue("tank")
+    (area / "srv").mkdir(exist_ok=True)
+    home = (pool.path if kind in ("btrfs", "xfs") else area / "srv") / corner
+    home.mkdir()
+    if tank:
+        mounts.run("zfs", "create", f"{tank}/{corner}")
+    yield Lab(kind, area, home, tank, pool)
+    clean(area, home, pool)
+    if tank:
+        mounts.until(lambda: mounts.destroyed(f"{tank}/{corner}"), f"{tank}/{corner} goes")
 
 
 NUMBERS = count(1)
 
 
-def clean(area: Path, home: Path, dataset: str, pool: mounts.Btrfs) -> None:
+def clean(area: Path, home: Path, pool: mounts.Disk) -> None:
     if not pool.path.is_mount():
         pool.mount()
     mounts.unmount_below(area / "mounts")
@@ -136,7 +156,6 @@ def clean(area: Path, home: Path, dataset: str, pool: mounts.Btrfs) -> None:
     for volume in inner.splitlines():
         mounts.run("btrfs", "subvolume", "delete", volume)
     mounts.run("rm", "-rf", home)
-    mounts.until(lambda: mounts.destroyed(dataset), f"{dataset} goes")
 
 
 every = pytest.mark.parametrize("lab", KINDS, indirect=True)
@@ -178,7 +197,7 @@ def fill(path: str, mebibytes: int) -> str:
 
 
 def test_every_kind_is_under_contract() -> None:
-    assert sorted(kinds()) == sorted([*KINDS, "cephfs"])  # a cluster has its own: test_cephfs
+    assert sorted(kinds()) == sorted([*SMALL, "cephfs"])  # a cluster has its own: test_cephfs
 
 
 @every
@@ -219,6 +238,7 @@ def test_plain_removal_keeps_the_data_and_a_later_converge_serves_it_again(lab: 
         "directory": [f"directory {source.path}"],
         "image": [f"image {lab.home}/docs"],  # with all inside: it is unmounted by now
         "btrfs": [f"subvolume {lab.home}/docs", f"directory {source.path}"],
+        "xfs": [f"directory {source.path}"],
         "zfs": [f"dataset {lab.tank}/{lab.home.name}/docs"],
     }
     if lab.kind == "btrfs":
@@ -270,7 +290,7 @@ def test_undo_removes_our_own_proof_file(lab: Lab) -> None:
     assert lab.world() == before
 
 
-@with_quota
+@pytest.mark.parametrize("lab", ["image", "btrfs", "zfs"], indirect=True)
 def test_a_container_that_holds_something_beside_data_is_not_removed_by_undo(lab: Lab) -> None:
     ledger = converge(lab)
     (Path(lab.source().path).parent / "beside").write_text("dear")
@@ -301,7 +321,7 @@ def test_quota_is_set_grown_and_set_back(lab: Lab) -> None:
     assert changed(converge(lab, limit=LARGE[lab.kind])) == []
 
 
-@pytest.mark.parametrize("lab", ["btrfs", "zfs"], indirect=True)
+@pytest.mark.parametrize("lab", ["btrfs", XFS, "zfs"], indirect=True)
 def test_quota_shrinks_and_undo_restores_the_former(lab: Lab) -> None:
     converge(lab, limit=LARGE[lab.kind])
     ledger = converge(lab)
@@ -351,7 +371,7 @@ def test_an_image_never_shrinks(lab: Lab) -> None:
     assert lab.world() == before
 
 
-@pytest.mark.parametrize("lab", ["btrfs", "zfs"], indirect=True)
+@pytest.mark.parametrize("lab", ["btrfs", XFS, "zfs"], indirect=True)
 def test_a_quota_below_what_is_used_is_refused(lab: Lab) -> None:
     converge(lab)
     assert fill(lab.source().path, 12) == ""
@@ -361,14 +381,14 @@ def test_a_quota_below_what_is_used_is_refused(lab: Lab) -> None:
     assert fault.field == "quota"
     assert fault.message.startswith("10 MiB is less than the 12")
     assert fault.message.endswith("MiB in use")
-    assert fault.waivable is (lab.kind == "btrfs")
+    assert fault.waivable is (lab.kind != "zfs")
     hint = "--force sets it all the same" if fault.waivable else "ZFS refuses that: remove files or snapshots first"
     assert fault.hint == hint
-    if lab.kind == "btrfs":  # forced; and a subvolume over its limit can be given a larger one
+    if fault.waivable:  # forced; and a subvolume over its limit can be given a larger one
         converge(lab, limit=10 * MI)
         assert lab.source().usage().available == 0
-        converge(lab, limit=LARGE["btrfs"])
-        assert lab.source().usage().limit == LARGE["btrfs"]
+        converge(lab, limit=LARGE[lab.kind])
+        assert lab.source().usage().limit == LARGE[lab.kind]
     else:
         with pytest.raises(StepFailed, match="size is less than current used or reserved space"):
             converge(lab, limit=10 * MI)
@@ -485,7 +505,7 @@ def fstype(path: Path) -> str:
 def before_us(lab: Lab) -> Path:
     """Make a source as an administrator would, with a file; returns the directory that `data` shall be in."""
     path = lab.home / "docs"
-    if lab.kind == "directory":
+    if lab.kind in DIRECT:
         path.mkdir()
         return path
     if lab.kind == "btrfs":
@@ -506,7 +526,7 @@ def before_us(lab: Lab) -> Path:
 @pytest.mark.parametrize("with_data", [False, True], ids=["plain", "with data"])
 def test_what_was_there_before_us_is_opened_and_never_destroyed(lab: Lab, with_data: bool) -> None:
     inside = before_us(lab)
-    served = inside if lab.kind == "directory" else inside / "data"
+    served = inside if lab.kind in DIRECT else inside / "data"
     if with_data:
         served.mkdir(exist_ok=True)
         (served / "theirs").write_text("old")
@@ -529,14 +549,14 @@ def test_what_was_there_before_us_is_opened_and_never_destroyed(lab: Lab, with_d
     Ledger().remove(all_steps(source, None), destroy=True)
     converge(lab, source)
     assert (Path(source.path) / "letter").read_text() == "dear"
-    assert (Path(source.path if lab.kind == "directory" else Path(source.path).parent) / "beside").read_text() == "old"
+    assert (Path(source.path if lab.kind in DIRECT else Path(source.path).parent) / "beside").read_text() == "old"
     assert ledger.changes
 
 
 @every
 def test_undo_of_an_adoption_restores_the_world(lab: Lab) -> None:
     inside = before_us(lab)
-    if lab.kind != "directory":
+    if lab.kind not in DIRECT:
         (inside / "data").mkdir()
     if lab.kind == "image":
         mounts.run("umount", inside)
@@ -565,7 +585,7 @@ def test_a_source_of_another_share_is_refused(lab: Lab) -> None:
     assert other.look() == ([fault], True)
 
 
-@pytest.mark.parametrize("lab", KINDS[:3], indirect=True)
+@pytest.mark.parametrize("lab", WITH_PATH, indirect=True)
 def test_bad_paths_are_refused(lab: Lab) -> None:
     (lab.home / "real").mkdir()
     (lab.home / "link").symlink_to(lab.home / "real")
@@ -578,7 +598,7 @@ def test_bad_paths_are_refused(lab: Lab) -> None:
     assert faults(outside) == [("source.path", f"{lab.home}/docs is not below an allowed directory (/srv/x)")]
 
 
-@pytest.mark.parametrize("lab", KINDS[:3], indirect=True)
+@pytest.mark.parametrize("lab", WITH_PATH, indirect=True)
 def test_something_else_at_the_path_is_refused_and_never_overwritten(lab: Lab) -> None:
     path = lab.home / "docs"
     path.mkdir() if lab.kind == "image" else path.write_text("mine")
@@ -586,6 +606,7 @@ def test_something_else_at_the_path_is_refused_and_never_overwritten(lab: Lab) -
         "directory": f"{path} is a regular file, not a directory",
         "image": f"{path} is a directory, not a file",
         "btrfs": f"{path} is a regular file, not a btrfs subvolume",
+        "xfs": f"{path} is a regular file, not a directory",
     }
     assert faults(lab.source()) == [("source.path", expected[lab.kind])]
     before = lab.world()

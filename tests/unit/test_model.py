@@ -260,7 +260,7 @@ def test_bad_addresses(address: str, text: str) -> None:
         ),
         (
             SHARE | {"source": {"kind": "imag", "path": "/srv/x"}},
-            'share.docs.source: unknown kind "imag" (known: directory, image, btrfs, zfs, cephfs)',
+            'share.docs.source: unknown kind "imag" (known: directory, image, btrfs, xfs, zfs, cephfs)',
         ),
         (SHARE | {"source": {"path": "/srv/x"}}, 'share.docs.source: "kind" is missing'),
         (SHARE | {"source": {"kind": "image"}}, 'share.docs.source.path: "path" is missing'),
@@ -433,6 +433,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "comment": "x",
             "adopted": True,
             "foreign": True,
+            "project": 445000000,
         },
     ),
     (USER, {"name": "other", "enabled": False, "full_name": "X", "uid": 20002, "password_set": 1}),
@@ -476,7 +477,7 @@ def test_what_is_shown_can_be_applied(item: dict[str, Any]) -> None:
         ("zfs", '"zfs" is not a source: write KIND:SPEC, such as zfs:tank/docs'),
         ("zfs:", '"zfs:" is not a source: write KIND:SPEC, such as zfs:tank/docs'),
         ("zsf:tank/docs", 'unknown kind of source "zsf": did you mean "zfs"?'),
-        ("q:x", 'unknown kind of source "q": known: directory, image, btrfs, zfs, cephfs'),
+        ("q:x", 'unknown kind of source "q": known: directory, image, btrfs, xfs, zfs, cephfs'),
     ],
 )
 def test_bad_source_words(text: str, message: str) -> None:

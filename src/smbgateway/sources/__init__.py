@@ -23,6 +23,7 @@ class Place:
     adopted: bool = False  # the source was there before us
     quota: int | None = None  # bytes, of the record; what a new source is made with
     recordsize: int | None = None  # bytes, wanted by the purpose; None: the file system's own
+    project: int = 0  # number of an XFS project
     secrets: str = ""  # directory of keys, for root alone
 
     @property
@@ -61,6 +62,7 @@ class Source(Protocol):
     path: str  # the directory that is served
     has_quota: bool
     shows_quota: bool  # clients see the quota as the size of the share without help (statvfs does)
+    keeps_quota: bool  # the limit stays with the data when the share goes
 
     @property
     def snapshots(self) -> Snapshots | None:
@@ -89,9 +91,10 @@ def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
     from .cephfs import Cephfs
     from .directory import Directory
     from .image import Image
+    from .xfs import Xfs
     from .zfs import Zfs
 
-    return {"btrfs": Btrfs, "cephfs": Cephfs, "directory": Directory, "image": Image, "zfs": Zfs}
+    return {"btrfs": Btrfs, "cephfs": Cephfs, "directory": Directory, "image": Image, "xfs": Xfs, "zfs": Zfs}
 
 
 def kinds() -> Sequence[str]:

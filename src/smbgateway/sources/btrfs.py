@@ -71,6 +71,7 @@ class Btrfs:
 
     has_quota = True
     shows_quota = False  # statvfs is that of the whole file system
+    keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: BtrfsSource) -> None:
         self.host, self.place, self.volume = host, place, spec.path

@@ -9,6 +9,7 @@ from ..host import Host
 from ..step import Step
 from . import Place
 
+UNKNOWN = {"type": "an unknown file system", "source": "", "options": ""}
 EARMARK = "trusted.smbgateway"  # not user.*: clients can set those
 PROOF_FILE = ".smbgw-proof-"
 # Never served: these themselves, and of the second line all that is inside.
@@ -264,10 +265,18 @@ def mounts(host: Host) -> dict[str, dict[str, str]]:
     table = {}
     for line in (host.read("/proc/self/mountinfo") or "").split("\n")[:-1]:
         fields, _, rest = line.partition(" - ")
-        kind, source, *_ = rest.split(" ")
+        kind, source, of_all = rest.split(" ", 2)
         path, options = fields.split(" ")[4:6]
-        table[_unescape(path)] = {"type": kind, "source": _unescape(source), "options": options}
+        table[_unescape(path)] = {"type": kind, "source": _unescape(source), "options": f"{options},{of_all}"}
     return table
+
+
+def mount_of(host: Host, path: str) -> tuple[str, dict[str, str]]:
+    """The mount that a path without links lies in, by its mount point, and what `mounts` has of it."""
+    table = mounts(host)
+    while path not in table and path != "/":
+        path = os.path.dirname(path)
+    return path, table.get(path, UNKNOWN)  # in a chroot "/" may be no mount
 
 
 def _unescape(text: str) -> str:

@@ -28,6 +28,7 @@ class Cephfs:
     has_quota = True
     shows_quota = True
     snapshots = None
+    keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: CephfsSource) -> None:
         self.host, self.place, self.title, self.conf = host, place, spec.subvolume, spec.conf

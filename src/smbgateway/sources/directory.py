@@ -13,6 +13,7 @@ class Directory:
     has_quota = False
     shows_quota = True
     snapshots = None
+    keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: DirectorySource) -> None:
         self.host, self.place, self.path = host, place, spec.path

@@ -48,6 +48,7 @@ class Image:
     has_quota = True
     shows_quota = True
     snapshots = None
+    keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: ImageSource) -> None:
         self.host, self.place, self.file, self.thin = host, place, spec.path, spec.thin

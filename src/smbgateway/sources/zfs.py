@@ -62,6 +62,7 @@ class Zfs:
 
     has_quota = True
     shows_quota = True
+    keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: ZfsSource) -> None:
         self.host, self.place, self.dataset = host, place, spec.dataset

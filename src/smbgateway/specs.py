@@ -1,0 +1,72 @@
+"""Where a share's data may live, as the administrator writes it. Part of the model, and reached through it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .fields import CephUser, Dataset, Path, Subvolume
+
+
+class Model(BaseModel):
+    """Common to all: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # passwords are input
+
+
+class DirectorySource(Model):
+    """A directory of the node, existing or new. It has no quota of its own."""
+
+    kind: Literal["directory"] = "directory"
+    path: Path
+
+
+class ImageSource(Model):
+    """A file that holds its own XFS. `thin` takes host space only as it is used, and may run out of it."""
+
+    kind: Literal["image"] = "image"
+    path: Path
+    thin: bool = False
+
+
+class BtrfsSource(Model):
+    """A btrfs subvolume with a qgroup limit."""
+
+    kind: Literal["btrfs"] = "btrfs"
+    path: Path
+
+
+class XfsSource(Model):
+    """A directory on an XFS with project quotas. It becomes a project."""
+
+    kind: Literal["xfs"] = "xfs"
+    path: Path
+
+
+class ZfsSource(Model):
+    """A ZFS dataset with a quota."""
+
+    kind: Literal["zfs"] = "zfs"
+    dataset: Dataset
+
+
+class CephfsSource(Model):
+    """A CephFS subvolume, VOLUME/GROUP/NAME; made and looked after as `user` of the cluster that `conf` names."""
+
+    kind: Literal["cephfs"] = "cephfs"
+    subvolume: Subvolume
+    conf: Path = "/etc/ceph/ceph.conf"
+    user: CephUser = "admin"
+
+
+Source = Annotated[
+    DirectorySource | ImageSource | BtrfsSource | XfsSource | ZfsSource | CephfsSource, Field(discriminator="kind")
+]
+# What stands behind the colon of KIND:SPEC.
+SOURCE_SPECS: dict[str, str] = {
+    "directory": "path",
+    "image": "path",
+    "btrfs": "path",
+    "xfs": "path",
+    "zfs": "dataset",
+    "cephfs": "subvolume",
+}
