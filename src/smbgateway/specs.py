@@ -43,10 +43,11 @@ class XfsSource(Model):
 
 
 class ZfsSource(Model):
-    """A ZFS dataset with a quota."""
+    """A ZFS dataset. `limit` names the property of its quota: `quota` counts snapshots too, `refquota` does not."""
 
     kind: Literal["zfs"] = "zfs"
     dataset: Dataset
+    limit: Literal["refquota", "quota"] = "refquota"
 
 
 class CephfsSource(Model):

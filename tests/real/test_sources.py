@@ -813,6 +813,25 @@ def test_destroy_takes_snapshots_and_undo_does_not(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("lab", ["zfs"], indirect=True)
+@pytest.mark.parametrize("limit", ["refquota", "quota"])
+def test_what_snapshots_hold_counts_only_where_it_is_asked_for(lab: Lab, limit: str) -> None:
+    dataset = f"{lab.tank}/{lab.home.name}/docs"
+    source = make(Node(), lab.place(), ZfsSource.model_validate({"dataset": dataset, "limit": limit}))
+    converge(lab, source)
+    assert fill(source.path, 12) == ""
+    mounts.run("zfs", "snapshot", f"{dataset}@yesterday")
+    Path(source.path, "filled").unlink()
+    complaint = fill(source.path, 12)
+    if limit == "quota":
+        assert "Disk quota exceeded" in complaint
+        assert source.usage().used > 12 * MI
+    else:
+        assert complaint == ""
+        mounts.until(lambda: source.usage().used < 14 * MI, "the removed file no longer counts")
+    assert source.usage().limit == SMALL["zfs"]
+
+
+@pytest.mark.parametrize("lab", ["zfs"], indirect=True)
 def test_an_earmark_is_not_inherited(lab: Lab) -> None:
     converge(lab)
     mounts.run("zfs", "create", f"{lab.tank}/{lab.home.name}/docs/child")

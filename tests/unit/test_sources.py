@@ -62,23 +62,31 @@ def test_mounts_are_read_by_their_exact_place() -> None:
     assert cells.mounted(host, "/mounts/my") is None
 
 
-MODERN = "-o acltype=posixacl -o xattr=sa -o compression=lz4"
+ACLS = "-o acltype=posixacl -o xattr=sa"
 FUSE = ("bad property list: invalid property 'acltype'", 2)
+FEATURES = "zpool get -H -o property,value feature@lz4_compress,feature@large_blocks tank"
+LIMIT = "-o refquota=10737418240"
 
 
 @pytest.mark.parametrize(
-    ("acltype", "record", "options"),
+    ("acltype", "features", "record", "options"),
     [
-        (("posix\n", 0), 4 * MI, f"{MODERN} -o quota=10737418240 -o recordsize=1048576"),
-        (("off\n", 0), None, f"{MODERN} -o quota=10737418240"),
-        (FUSE, MI, "-o quota=10737418240 -o recordsize=131072"),
+        (("posix\n", 0), ("active", "enabled"), 4 * MI, f"{ACLS} -o compression=lz4 {LIMIT} -o recordsize=1048576"),
+        (("off\n", 0), ("active", "active"), None, f"{ACLS} -o compression=lz4 {LIMIT}"),
+        (("posix\n", 0), ("disabled", "disabled"), MI, f"{ACLS} -o compression=on {LIMIT} -o recordsize=131072"),
+        (FUSE, None, MI, f"-o compression=on {LIMIT} -o recordsize=131072"),
     ],
-    ids=["OpenZFS", "OpenZFS without ACLs at the parent", "zfs-fuse"],
+    ids=["OpenZFS", "OpenZFS without ACLs at the parent", "an old pool", "zfs-fuse"],
 )
-def test_a_dataset_is_made_with_what_this_zfs_has(acltype: tuple[str, int], record: int | None, options: str) -> None:
+def test_a_dataset_is_made_with_what_this_zfs_has(
+    acltype: tuple[str, int], features: tuple[str, str] | None, record: int | None, options: str
+) -> None:
     create = f"zfs create -o mountpoint=/mounts/docs {options} tank/docs"
-    absent = said(TYPE, "cannot open 'tank/docs': dataset does not exist", 1)
-    host = FakeHost([absent, said(f"{ACLTYPE} tank", *acltype), said(create)])
+    answers = [said(TYPE, "cannot open 'tank/docs': dataset does not exist", 1), said(f"{ACLTYPE} tank", *acltype)]
+    if features:
+        rows = f"feature@lz4_compress\t{features[0]}\nfeature@large_blocks\t{features[1]}\n"
+        answers.append(said(FEATURES, rows))
+    host = FakeHost([*answers, said(create)])
     source = make(host, replace(PLACE, recordsize=record), ZfsSource(dataset="tank/docs"))
     Ledger().converge([source.steps()[1]])
     assert " ".join(host.done[-1]) == create
@@ -93,12 +101,25 @@ def test_when_zfs_does_not_answer_nothing_is_made() -> None:
     assert [" ".join(words) for words in host.done] == [TYPE]
 
 
-def test_a_dataset_without_acls_is_refused_with_the_way_out() -> None:
-    asked = TYPE.replace("type", "type,mountpoint,used,org.pve-smbgateway:earmark")
-    rows = "type\tfilesystem\t-\nmountpoint\t/tank/docs\tdefault\nused\t98304\t-\norg.pve-smbgateway:earmark\t-\t-\n"
-    host = FakeHost([said(asked, rows), said(f"{ACLTYPE} tank/docs", "off\n")])
-    hint = "zfs set acltype=posixacl xattr=sa tank/docs"
-    fault = Fault("source.dataset", "tank/docs has acltype=off: access rights need ACLs", hint)
+@pytest.mark.parametrize(
+    ("acltype", "row", "message", "remedy"),
+    [
+        ("off", "", "acltype=off: access rights need ACLs", "acltype=posixacl xattr=sa"),
+        ("posix", "xattr\toff\tlocal", "xattr=off: rights that Windows sets are kept in those", "xattr=on"),
+        ("posix", "readonly\ton\treceived", "readonly=on, as a replica has", "readonly=off"),
+        ("posix", "mountpoint\tlegacy\tlocal", "the mountpoint legacy", "mountpoint=/tank/docs"),
+    ],
+)
+def test_a_dataset_that_cannot_be_served_is_refused_with_the_way_out(
+    acltype: str, row: str, message: str, remedy: str
+) -> None:
+    asked = TYPE.replace("type", "type,mountpoint,referenced,xattr,readonly,org.pve-smbgateway:earmark")
+    rows = {"type": "filesystem\t-", "mountpoint": "/tank/docs\tdefault", "referenced": "98304\t-"}
+    rows |= {"xattr": "sa\tdefault", "readonly": "off\tdefault", "org.pve-smbgateway:earmark": "-\t-"}
+    rows |= {name: rest for name, _, rest in [row.partition("\t")] if name}
+    text = "".join(f"{name}\t{rest}\n" for name, rest in rows.items())
+    host = FakeHost([said(asked, text), said(f"{ACLTYPE} tank/docs", f"{acltype}\n")])
+    fault = Fault("source.dataset", f"tank/docs has {message}", f"zfs set {remedy} tank/docs")
     assert make(host, PLACE, ZfsSource(dataset="tank/docs")).look() == ([fault], True)
 
 

@@ -11,7 +11,8 @@ from ..step import Step
 from . import Place, Usage, cells
 
 EARMARK = "org.pve-smbgateway:earmark"
-MODERN = ("acltype=posixacl", "xattr=sa", "compression=lz4")  # OpenZFS has all three, zfs-fuse none
+FEATURES = ("lz4_compress", "large_blocks")  # of a pool
+COUNTED = {"refquota": "referenced", "quota": "used"}  # what the two limits are of
 SHOWN = ".zfs/snapshot"
 BUSY_SECONDS = 20  # after an unmount, zfs-fuse lets go of the dataset a little later
 
@@ -65,26 +66,21 @@ class Zfs:
     keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: ZfsSource) -> None:
-        self.host, self.place, self.dataset = host, place, spec.dataset
+        self.host, self.place, self.dataset, self.limit = host, place, spec.dataset, spec.limit
+        self.counted = COUNTED[spec.limit]
         self.parent = spec.dataset.rpartition("/")[0]
         self.path = f"{place.mount}/data"
         self.snapshots = ZfsSnapshots(host, spec.dataset, place.mount)
 
     def look(self) -> tuple[list[Fault], bool]:
         """Check pool and dataset, whose it is, and the quota."""
-        found = self._get(self.dataset, "type", "mountpoint", "used", EARMARK)
+        found = self._get(self.dataset, "type", "mountpoint", self.counted, "xattr", "readonly", EARMARK)
         if found is None:
             return self._new_faults(), False
         if found["type"] != "filesystem":
             return [Fault("source.dataset", f"{self.dataset} is a {found['type']}, not a file system")], True
-        faults = cells.owner_faults(found[EARMARK], self.place, "source.dataset")
-        if not found["mountpoint"].startswith("/"):
-            hint = f"zfs set mountpoint=/{self.dataset} {self.dataset}"
-            faults += [Fault("source.dataset", f"{self.dataset} has the mountpoint {found['mountpoint']}", hint)]
-        if self._acltype(self.dataset) in ("off", "noacl"):
-            hint = f"zfs set acltype=posixacl xattr=sa {self.dataset}"
-            faults += [Fault("source.dataset", f"{self.dataset} has acltype=off: access rights need ACLs", hint)]
-        return faults + self._quota_faults(int(found["used"])), True
+        faults = cells.owner_faults(found[EARMARK], self.place, "source.dataset") + self._property_faults(found)
+        return faults + self._quota_faults(int(found[self.counted])), True
 
     def steps(self) -> list[Step]:
         """Mount point, dataset, earmark, mount, directory."""
@@ -98,17 +94,31 @@ class Zfs:
         ]
 
     def quota(self, limit: int | None) -> list[Step]:
-        """The property `quota`: snapshots and children count."""
+        """The property `refquota`, or `quota`: then snapshots and children count too."""
         if limit is None:
             return []
         return [Step(f"quota of {self.dataset}", str(limit), self._read_quota, self._write_quota)]
 
     def usage(self) -> Usage:
-        """What ZFS says, snapshots included."""
-        found = self._get(self.dataset, "used", "quota", "available")
+        """What ZFS says: with snapshots where the limit counts them."""
+        found = self._get(self.dataset, self.counted, self.limit, "available")
         if found is None:
             raise cells.gone(self.dataset)
-        return Usage(int(found["used"]), int(found["quota"]) or None, int(found["available"]))
+        return Usage(int(found[self.counted]), int(found[self.limit]) or None, int(found["available"]))
+
+    def _property_faults(self, found: dict[str, str]) -> list[Fault]:
+        """What of a dataset's own properties would not let it be served."""
+        told: list[tuple[str, str]] = []
+        if not found["mountpoint"].startswith("/"):
+            told += [(f"the mountpoint {found['mountpoint']}", f"mountpoint=/{self.dataset}")]
+        if self._acltype(self.dataset) in ("off", "noacl"):
+            told += [("acltype=off: access rights need ACLs", "acltype=posixacl xattr=sa")]
+        if found["xattr"] == "off":
+            told += [("xattr=off: rights that Windows sets are kept in those", "xattr=on")]
+        if found["readonly"] == "on":
+            told += [("readonly=on, as a replica has", "readonly=off")]
+        wrong = [(f"{self.dataset} has {what}", f"zfs set {remedy} {self.dataset}") for what, remedy in told]
+        return [Fault("source.dataset", message, hint) for message, hint in wrong]
 
     def _new_faults(self) -> list[Fault]:
         found = self._get(self.parent, "type", "available")
@@ -169,12 +179,21 @@ class Zfs:
             raise
 
     def _options(self) -> list[str]:
-        modern = self._acltype(self.parent) is not None
-        largest = 1024 * 1024 if modern else 128 * 1024
-        size, quota = self.place.recordsize, self.place.quota
-        options = [f"mountpoint={self.place.mount}", *(MODERN if modern else ())]
-        options += [f"quota={quota}"] if quota else []
-        return options + ([f"recordsize={min(size, largest)}"] if size else [])
+        """What this ZFS and this pool can: zfs-fuse has no ACLs, and old pools lack features."""
+        open_zfs = self._acltype(self.parent) is not None
+        features = self._features() if open_zfs else set()
+        options = [f"mountpoint={self.place.mount}", *(("acltype=posixacl", "xattr=sa") if open_zfs else ())]
+        options += [f"compression={'lz4' if 'lz4_compress' in features else 'on'}"]
+        options += [f"{self.limit}={self.place.quota}"] if self.place.quota else []
+        largest = (1024 if "large_blocks" in features else 128) * 1024
+        return options + ([f"recordsize={min(self.place.recordsize, largest)}"] if self.place.recordsize else [])
+
+    def _features(self) -> set[str]:
+        """Those of FEATURES that the pool has: enabled, or in use (zpool-features(7))."""
+        pool = self.dataset.partition("/")[0]
+        wanted = ",".join(f"feature@{name}" for name in FEATURES)
+        rows = self.host.run("zpool", "get", "-H", "-o", "property,value", wanted, pool).splitlines()
+        return {row.partition("@")[2].partition("\t")[0] for row in rows if row.endswith(("\tenabled", "\tactive"))}
 
     def _acltype(self, dataset: str) -> str | None:
         """The property `acltype`; None where this is zfs-fuse, which has no such property."""
@@ -236,9 +255,9 @@ class Zfs:
             self.host.run("mount", "--bind", "--", found["mountpoint"], self.place.mount)
 
     def _read_quota(self) -> str | None:
-        found = self._get(self.dataset, "quota")
-        return None if found is None or found["quota"] == "0" else found["quota"]
+        found = self._get(self.dataset, self.limit)
+        return None if found is None or found[self.limit] == "0" else found[self.limit]
 
     def _write_quota(self, value: str | None) -> None:
         if value is not None or self._read_quota() is not None:
-            self.host.run("zfs", "set", f"quota={value or 'none'}", self.dataset)
+            self.host.run("zfs", "set", f"{self.limit}={value or 'none'}", self.dataset)
