@@ -110,7 +110,7 @@ class Lab:
 
     def limits(self) -> list[str]:
         local = mounts.run("zfs", "get", "-Hpr", "-s", "local", "all", self.tank).splitlines()
-        lines = [line for line in local if "\tquota\t0\t" not in line]  # none, said in words
+        lines = [line for line in local if "quota\t0\t" not in line]  # none, said in words
         asked = subprocess.run(
             ["btrfs", "qgroup", "show", "-re", "--raw", self.pool.path], capture_output=True, text=True
         )
