@@ -97,8 +97,8 @@ def btrfs(area: Path, name: str = "btrfs", size: str = "1G") -> Iterator[Disk]:
 
 @contextmanager
 def xfs(area: Path, name: str = "xfs", device: str = "/dev/ubda") -> Iterator[Disk]:
-    """An XFS with project quotas, mounted on AREA/NAME. Needs a kernel that has them, such as that of lab.uml."""
-    made = Disk(area / name, Path(device), "prjquota")
+    """An XFS with quotas of users and projects, mounted on AREA/NAME. Needs the kernel of lab.uml."""
+    made = Disk(area / name, Path(device), "usrquota,prjquota")
     run("mkfs.xfs", "-q", "-f", made.device)
     with mounted(made):
         yield made

@@ -14,7 +14,7 @@ from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
 from .samba.instance import Instance
 from .samba.registry import Registry
-from .sources import Place, Snapshots, Source
+from .sources import Place, Snapshots, Source, userquota
 from .sources.cells import stat
 from .step import Step
 from .store import Store
@@ -74,7 +74,8 @@ class Blueprint:
             steps = [never_anew(step, share) if step.holds_data else step for step in steps]
         back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
         shown = self.mode(self.world.gateways[share.gateway]).shown(share.name, source.path)
-        return [*steps, *self.quota(share), *back, *self._homes(share, source.path), *shown]
+        limits = userquota.steps(self.host, share.source, self._uids(share), share.user_quota)
+        return [*steps, *self.quota(share), *limits, *back, *self._homes(share, source.path), *shown]
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""
@@ -83,6 +84,10 @@ class Blueprint:
     def quota(self, share: Share) -> list[Step]:
         """The step of the limit."""
         return self.source(share).quota(share.quota)
+
+    def _uids(self, share: Share) -> set[int]:
+        names = {name for principal in share.access for name in self._members(principal)}
+        return {self.world.users[name].uid or 0 for name in names}
 
     def _homes(self, share: Share, path: str) -> list[Step]:
         if not isinstance(share.purpose, HomesPurpose):

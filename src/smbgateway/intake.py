@@ -10,6 +10,7 @@ from .checks import check, check_removed, doubled
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
 from .model import Gateway, Group, Resource, Share, User, XfsSource, examine
+from .sources import userquota
 from .sources.projects import taken as taken_projects
 from .world import World
 
@@ -127,6 +128,9 @@ class Intake:
         if share.quota and not source.has_quota:
             hint = "use an image, btrfs, xfs or zfs source, which have one"
             faults.append(Fault("quota", f"a {share.source.kind} source has no quota of its own", hint))
+        if share.user_quota:
+            others = [other for other in blueprint.world.shares.values() if other.key != share.key]
+            faults += userquota.faults(self.site.host, share, others)
         if share.snapshots.total and not source.snapshots:
             hint = "use a btrfs or zfs source, which can"
             faults.append(Fault("snapshots", f"a {share.source.kind} source cannot have snapshots", hint))

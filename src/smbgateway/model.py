@@ -236,6 +236,7 @@ class Share(Resource):
     foreign  its directory had an owner and rights of its own, which go on to count
     made     its data exists: should it be gone one day, nothing empty takes its place
     project  its number as an XFS project
+    user_quota  bytes that each user with access may have; on a file system that holds more, all there counts
     """
 
     allocated = ("adopted", "foreign", "made", "project")
@@ -245,6 +246,7 @@ class Share(Resource):
     gateway: GatewayName
     source: Source
     quota: Size | None = None
+    user_quota: Size | None = None
     levels: Levels = Levels()
     snapshots: Schedule = Schedule()
     purpose: Purpose = Field(default_factory=GeneralPurpose)

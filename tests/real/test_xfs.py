@@ -85,6 +85,19 @@ def test_a_share_is_made_filled_grown_shrunk_and_kept(lists: None, node: Site, x
     mounts.run("rm", "-r", xfs.path / "docs", xfs.path / "my docs")
 
 
+def test_a_client_is_stopped_at_the_limit_of_the_user(lists: None, node: Site, xfs: mounts.Disk) -> None:
+    part = Path(node.paths.root) / "part"
+    part.write_bytes(bytes(6 * MI))
+    apply(node, xfs, share(xfs, node, quota="60M", user_quota="5M"))
+    assert "5120 blocks of size 1024" in node.smb("docs", "du")
+    assert "NT_STATUS_DISK_FULL" in node.smb("docs", f"put {part} one")
+    apply(node, xfs, share(xfs, node, quota="60M", user_quota="20M"))
+    assert "NT_STATUS" not in node.smb("docs", f"put {part} one")
+    assert node.drift() == []
+    node.remove(("share", "docs"), destroy_data=True)
+    assert not (xfs.path / "docs").exists()
+
+
 def test_what_is_missing_is_told_and_nothing_is_written_beneath(lists: None, node: Site, xfs: mounts.Disk) -> None:
     apply(node, xfs, share(xfs, node, quota="20M"), node.share("local"))
     assert xfs.path.is_mount()

@@ -434,6 +434,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "adopted": True,
             "foreign": True,
             "project": 445000000,
+            "user_quota": 1,
         },
     ),
     (USER, {"name": "other", "enabled": False, "full_name": "X", "uid": 20002, "password_set": 1}),
