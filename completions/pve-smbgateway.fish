@@ -212,6 +212,7 @@ complete -c pve-smbgateway -n '__smbgw_at gateway create' -l json -d 'one JSON d
 complete -c pve-smbgateway -n '__smbgw_at gateway create' -l verbose -d 'show the requests to the engine too'
 complete -c pve-smbgateway -n '__smbgw_at gateway update' -a '(pve-smbgateway list --kind gateway --names 2>/dev/null)'
 complete -c pve-smbgateway -n '__smbgw_at gateway update' -l help -d 'show this help'
+complete -c pve-smbgateway -n '__smbgw_at gateway update' -l mode -x -a 'native lxc' -d 'run it so from now on; data, users and rights stay'
 complete -c pve-smbgateway -n '__smbgw_at gateway update' -l address -r -d 'native: listen there only (may be repeated); lxc: its own, ADDRESS/LENGTH'
 complete -c pve-smbgateway -n '__smbgw_at gateway update' -l port -r -d 'native: default 445; Windows knows no other'
 complete -c pve-smbgateway -n '__smbgw_at gateway update' -l bridge -r -d 'lxc: bridge of the node that it hangs on'

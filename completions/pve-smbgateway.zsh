@@ -32,6 +32,7 @@ _pve_smbgateway() {
     'update --guest') _smbgw_words off read write; return ;;
     'gateway create --mode') _smbgw_words native lxc; return ;;
     'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
+    'gateway update --mode') _smbgw_words native lxc; return ;;
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
@@ -65,7 +66,7 @@ _pve_smbgateway() {
     'group list') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway') _smbgw_words create update delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
-    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;

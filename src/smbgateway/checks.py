@@ -10,6 +10,7 @@ from .model import (
     Gateway,
     Group,
     HomesPurpose,
+    LxcMode,
     Resource,
     Share,
     User,
@@ -64,7 +65,7 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
     for other in staged.gateways.values():
         if other.name != gateway.name and _collide(gateway, other):
             yield Fault(
-                "mode.port",
+                "mode.address" if isinstance(gateway.mode, LxcMode) else "mode.port",
                 f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
@@ -80,9 +81,11 @@ def _guests(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable
 
 
 def _collide(one: Gateway, two: Gateway) -> bool:
+    mine, theirs = set(one.mode.addresses), set(two.mode.addresses)
+    if isinstance(one.mode, LxcMode) or isinstance(two.mode, LxcMode):  # with an address of its own
+        return bool(mine & theirs)
     if one.mode.node != two.mode.node or one.mode.port != two.mode.port:
         return False
-    mine, theirs = set(one.mode.addresses), set(two.mode.addresses)
     return not mine or not theirs or bool(mine & theirs)
 
 

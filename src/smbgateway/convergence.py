@@ -49,8 +49,25 @@ class Convergence:
         result = Result()
         for scope in self.site.scopes(wanted, world):
             fresh = [share for share in scope.shares if outcome(share, former.get(share))["outcome"] != "unchanged"]
+            before = former.gateways.get(scope.gateway.name)
+            if before and before.mode.kind != scope.gateway.mode.kind:
+                fresh = scope.shares
+                ledger.remove([self.site.blueprint(former).instance(before).daemon()])  # never two at the same data
             self._converge(scope, world, fresh, ledger, passwords, result, tell)
+            if before and before.mode.kind != scope.gateway.mode.kind:
+                result.warnings += self._leave(before, former)
         return result
+
+    def _leave(self, gateway: Gateway, former: World) -> list[str]:
+        """Remove what a gateway was where it ran before; its data is served by now, so nothing is undone any more."""
+        blueprint = self.site.blueprint(former)
+        mode, shares = blueprint.mode(gateway), former.shares_of(gateway.name)
+        shown = [step for share in shares for step in mode.shown(share.name, blueprint.source(share).path)]
+        try:
+            Ledger().remove([*mode.steps(), *shown, *mode.instance.steps()])
+        except GatewayError as error:
+            return [f"{gateway.title}: of its former place is left: {error.reason}"]
+        return []
 
     def _converge(
         self, scope: Scope, world: World, fresh: list[Share], ledger: Ledger, passwords: dict[str, str],

@@ -33,7 +33,7 @@ def new_directory(host: Host, folder: str) -> None:
     ledger = converge(source)
     assert source.look() == ([], True)
     assert cells.stat(host, source.path, "%u:%g %a") == "0:20001 2770"
-    assert cells.read_earmark(host, source.path) == "gateway=files share=docs ntacl=security.NTACL idmap=0"
+    assert cells.read_earmark(host, source.path) == "gateway=files share=docs ntacl=user.NTACL idmap=0"
     assert converge(source).changes == []
     assert ledger.undo() == ([f"earmark of {source.path}", f"directory {source.path}"], [])
     assert source.look() == ([], False)

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from lab import mounts
 from lab.containers import Bridge
 from smbgateway.guests.container import Container
 from smbgateway.host import Node
+from smbgateway.intake import Options
 from smbgateway.watch import Watch
 
-from .world import Site, leftovers, site, user
+from .world import PASSWORD, Site, client, leftovers, processes_of, site, user
+
+NUMBERS = count()
 
 
 @dataclass
@@ -27,7 +31,7 @@ class Guests:
 
     def gateway(self, name: str = "files", **mode: Any) -> dict[str, Any]:
         known = self.site.engine.site.world().gateways.get(name)
-        address = known.mode.address if known else self.bridge.address()  # type: ignore[union-attr]
+        address = getattr(known and known.mode, "address", None) or self.bridge.address()
         lxc = {"kind": "lxc", "bridge": self.bridge.name, "address": address, **mode}
         return {"kind": "gateway", "name": name, "mode": lxc}
 
@@ -47,8 +51,8 @@ class Guests:
 
 
 @pytest.fixture
-def guests(area: Path, bridge: Bridge, templates: Path, request: pytest.FixtureRequest) -> Iterator[Guests]:
-    with site(area, f"lxc-{request.node.name[:20]}") as one:
+def guests(area: Path, bridge: Bridge, templates: Path) -> Iterator[Guests]:
+    with site(area, f"lxc{next(NUMBERS)}") as one:
         os.makedirs(one.paths.templates)
         mounts.run("mount", "--bind", templates, one.paths.templates)
         yield Guests(one, bridge)
@@ -134,3 +138,70 @@ def test_a_share_whose_data_is_not_mounted_is_not_served(served: Guests) -> None
         capture_output=True, text=True,
     )  # fmt: skip
     assert "Permission denied" in closed.stderr
+
+
+def test_a_gateway_moves_from_the_node_into_a_container_and_back(guests: Guests) -> None:
+    one = guests.site
+    native = one.gateway(addresses=[f"{guests.bridge.network}.1"], port=445)  # smbcacls knows no other port
+    one.apply(native, user(), user("bob"), one.share(access={"alice": "write", "bob": "write"}))
+    one.smb("docs", "mkdir folder; put /etc/hostname folder/file")
+    assert acl(one, "folder/file", "-a", "ACL:bob:DENIED/0/FULL") == ""
+    before = owners(one), acl(one, "folder/file")
+    for mode in (guests.gateway(), native):
+        result = one.apply(mode)
+        assert [proof.share for proof in result.proofs] == ["docs"]
+        assert result.warnings == []
+        assert (owners(one), acl(one, "folder/file")) == before
+        assert one.works("docs", user="bob")
+        assert "NT_STATUS_ACCESS_DENIED" in one.smb("docs", "get folder/file /dev/null", user="bob")
+        assert one.drift() == []
+        left = guests.left() if mode is native else [*map(str, processes_of(one.own())), *one.own().glob("*")]
+        assert left == []
+
+
+def owners(one: Site) -> list[str]:
+    return sorted(mounts.run("find", one.srv / "docs", "-printf", "%P %U:%G %m\n").splitlines())
+
+
+def acl(one: Site, path: str, *change: str) -> str:
+    """The NT ACL of a file as alice sees it, or what became of changing it."""
+    words = [word for word in client(one, "files", "docs", "alice", PASSWORD)[1:] if not word.startswith("--port")]
+    done = subprocess.run(["smbcacls", *words, path, *change], capture_output=True, text=True, cwd="/")
+    return done.stdout + done.stderr
+
+
+def test_what_a_client_sets_cannot_be_taken_for_an_nt_acl(served: Guests) -> None:
+    one = served.site
+    one.smb("docs", "put /etc/hostname file")
+    assert acl(one, "file", "-a", "ACL:alice:ALLOWED/0/READ") == ""
+    before = acl(one, "file")
+    assert "ACL:FILES\\alice:ALLOWED/0x0/READ" in before
+    one.smb("docs", "setea file NTACL forged; setea file user.NTACL forged")
+    assert acl(one, "file") == before
+    names = mounts.run("getfattr", "-m", "-", "--absolute-names", one.srv / "docs/file").split()
+    assert "user.NTACL" in names
+
+
+def test_clients_see_the_quota_of_every_source(served: Guests, btrfs: mounts.Disk) -> None:
+    one = served.site
+    pool = {"kind": "btrfs", "path": str(btrfs.path / "container-quota")}
+    one.engine.apply([one.image("small"), one.share("sub", source=pool, quota="50M")], allowing(btrfs.path))
+    for share, limit in (("small", 300 << 10), ("sub", 50 << 10)):
+        said = one.smb(share, "du")
+        blocks = int(said.rpartition(" blocks of size 1024.")[0].split()[-1])
+        assert limit <= blocks < limit * 1.1, said  # an image is a little larger than what it holds
+    assert "NT_STATUS_DISK_FULL" in one.smb("sub", f"put {big(one, 60 << 20)} big")
+    one.smb("sub", "del big")
+    for share in ("small", "sub"):
+        one.remove(("share", f"files/{share}"), destroy_data=True)
+    assert one.works("docs")
+
+
+def allowing(*paths: Path) -> Options:
+    return Options(allow_paths=tuple(str(path) for path in paths))
+
+
+def big(one: Site, size: int) -> Path:
+    file = Path(one.paths.root) / "big"
+    file.write_bytes(os.urandom(size))
+    return file

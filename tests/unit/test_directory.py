@@ -107,7 +107,7 @@ def test_look_at_a_new_directory() -> None:
     cells_read = look(directory(FakeHost.playing("new_directory", "/srv"), "/srv").steps())
     assert [(cell.name, cell.now, cell.want) for cell in cells_read] == [
         ("directory /srv/docs", None, "0:20001 2770"),
-        ("earmark of /srv/docs", None, "gateway=files share=docs ntacl=security.NTACL idmap=0"),
+        ("earmark of /srv/docs", None, "gateway=files share=docs ntacl=user.NTACL idmap=0"),
     ]
 
 

@@ -188,6 +188,7 @@ def _gateway(parser: Parser) -> None:
     create = parser.add_command("create", "make a gateway without shares", "gateways:create")
     create.add_argument("--mode", choices=MODES, default="native", help="how it runs")
     update = parser.add_command("update", "change a gateway", "gateways:update")
+    update.add_argument("--mode", choices=MODES, help="run it so from now on; data, users and rights stay")
     delete = parser.add_command("delete", "delete a gateway without shares", "gateways:delete")
     show = parser.add_command("show", "show a gateway as apply accepts it", "gateways:show")
     for command in (create, update, delete, show):

@@ -42,7 +42,8 @@ def named(arguments: Namespace) -> dict[str, Any]:
 
 def changed(record: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
     """A record with what the options say."""
-    mode = {**record["mode"], **of_container(arguments)}
+    kept = record["mode"] if arguments.mode in (None, record["mode"]["kind"]) else {"kind": arguments.mode}
+    mode = {**kept, **of_container(arguments)}
     if arguments.address is not None:
         mode |= {"address": arguments.address[-1]} if mode["kind"] == "lxc" else {"addresses": arguments.address}
     if arguments.port is not None:

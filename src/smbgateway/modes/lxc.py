@@ -39,7 +39,7 @@ class Lxc:
         self.folder, self.data = f"{paths.containers}/{gateway.name}", paths.shown(gateway.name)
         self.templates = Templates(host, paths.templates)
         self.container = Container(host, paths.containers, gateway.name)
-        launcher, own = Inside(self.container, PYTHON), f"{STATE}/{gateway.name}"
+        launcher, own = Inside(self.container, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
 
     def look(self, former: Gateway | None) -> list[Fault]:

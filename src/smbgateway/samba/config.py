@@ -8,6 +8,9 @@ from ..retention import KEPT, SCHEDULED, STAMP
 GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
 GUEST, GUEST_ID = "smbgw-guest", 20001
 NOBODY = ".nobody"  # no account can have this name; an empty `valid users` would let everybody in
+# In a container, which is a user namespace, only user.* can be set; a share that moves between modes keeps its NT ACLs
+# (decision 11).
+NTACL = {"acl_xattr:security_acl_name": "user.NTACL"}
 # Rights are decided at the share; NT ACLs that clients set come on top (decision 0001). Without these two, acl_xattr
 # gives a new file to its creator alone (measured: nobody else of the share opens it), and changes modes and ACLs of the
 # file system with every right that a client sets. They also spare a client's .exe the need of an x bit. Not for a
@@ -163,6 +166,7 @@ def _modules(share: Share, gateway: Gateway, shadow: Mapping[str, str] | None) -
             options["fruit:time machine max size"] = f"{share.quota * 95 // 100 // 1024}K"
     else:
         modules.append("acl_xattr")
+        options |= NTACL
         if not share.foreign:
             options |= ACLS
     return {"vfs objects": " ".join(modules), **options, **DURABLE}

@@ -53,14 +53,14 @@ class Spawn:
 
 
 class Inside:
-    """The same inside of a container, below its first process."""
+    """The same inside of a container, below its first process; `program` is our supervise.sh there."""
 
-    def __init__(self, host: Host, python: str) -> None:
-        self.host, self.python = host, python
+    def __init__(self, host: Host, program: str) -> None:
+        self.host, self.program = host, program
 
     def start(self, gateway: str, own: str) -> None:
         """Start it detached; nothing of ours stays open."""
-        program = ("unshare", "--mount", "--propagation", "slave", "--", self.python, "-I", "-m", SUPERVISOR, own)
+        program = ("unshare", "--mount", "--propagation", "slave", "--", "sh", self.program, own)
         log = f"{own}/log/supervisor.log"
         self.host.run("sh", "-c", 'exec setsid --fork "$@" </dev/null >>"$0" 2>&1', log, *program)
 

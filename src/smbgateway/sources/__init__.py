@@ -29,7 +29,7 @@ class Place:
     @property
     def earmark(self) -> str:
         """What marks the source as ours: canonical text."""
-        return f"gateway={self.gateway} share={self.share} ntacl=security.NTACL idmap=0"
+        return f"gateway={self.gateway} share={self.share} ntacl=user.NTACL idmap=0"
 
 
 @dataclass(frozen=True)
