@@ -38,7 +38,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         Path(file).write_text(f"{count(session.config, 'passed')} {failed}\n")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     """Say why a run without a failed test is red."""
     if not_run := count(config, *NOT_RUN):
         terminalreporter.write_line(f"{not_run} not run: a skipped or xfailed test fails the run", red=True)
