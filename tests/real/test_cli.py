@@ -18,6 +18,8 @@ import pytest
 from smbgateway import __version__
 from smbgateway.paths import Paths
 
+from .receiving import web_server
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "smbgateway.cli"]
 PASSWORD = "correct horse 1"
@@ -91,7 +93,7 @@ def docs(run: Cli, srv: str) -> str:
     made = run(words)
     assert made.returncode == 0, made.stderr
     first, *steps, address, port = made.stdout.splitlines()
-    assert first == "created share docs on new gateway lab"
+    assert first == "created share docs on new gateway lab1"
     assert any(line.split() == ["share", "docs", "created"] for line in (step.partition("(")[0] for step in steps))
     assert any("login as office, wrote and read 1 MiB" in step for step in steps)
     assert address == r"\\127.0.0.1\docs"
@@ -107,7 +109,7 @@ def test_the_command_it_names_opens_the_share(docs: str) -> None:
 
 def test_what_is_there_is_shown(run: Cli, docs: str, srv: str) -> None:
     line = run("list").stdout.splitlines()[1].split()
-    assert line[:8] == ["docs", "lab", "native", f"image:{srv}/docs.img", "300", "MiB", "general", "ready"]
+    assert line[:8] == ["docs", "lab1", "native", f"image:{srv}/docs.img", "300", "MiB", "general", "ready"]
     status = run("status docs")
     assert status.returncode == 0
     assert "  serving     yes\n" in status.stdout
@@ -122,7 +124,7 @@ def test_what_is_there_is_shown(run: Cli, docs: str, srv: str) -> None:
 
 
 def test_what_is_shown_can_be_applied(run: Cli, docs: str) -> None:
-    for shown, count in (("show docs", "share docs on gateway lab"), ("export", "3 resources")):
+    for shown, count in (("show docs", "share docs on gateway lab1"), ("export", "3 resources")):
         applied = run("apply -f -", stdin=run(shown).stdout)
         assert (applied.returncode, applied.stdout) == (0, f"nothing to change: {count} as asked for\n")
 
@@ -134,8 +136,8 @@ def test_a_change_is_planned_made_and_repeated(run: Cli, docs: str, srv: str) ->
         "1 thing would change; nothing was touched",
     ]
     made = run("update docs --quota 400M")
-    assert made.stdout.splitlines()[0] == "updated share docs on gateway lab"
-    assert run("update docs --quota 400M").stdout == "nothing to change: share docs on gateway lab as asked for\n"
+    assert made.stdout.splitlines()[0] == "updated share docs on gateway lab1"
+    assert run("update docs --quota 400M").stdout == "nothing to change: share docs on gateway lab1 as asked for\n"
     stale = json.loads(run("show docs").stdout) | {"comment": "x", "digest": "0123456789abcdef"}
     refused = run("apply -f -", stdin=json.dumps(stale))
     assert (refused.returncode, refused.stdout) == (5, "")
@@ -148,7 +150,7 @@ def test_drift_is_told_and_mended_by_the_command_it_names(run: Cli, docs: str, s
     subprocess.run(["chmod", "0700", share], check=True)
     assert run("status docs").returncode == run("status").returncode == 1
     mended = run("apply -f -", stdin=run("show lab/docs").stdout)
-    assert (mended.returncode, mended.stdout.splitlines()[0]) == (0, "mended share docs on gateway lab")
+    assert (mended.returncode, mended.stdout.splitlines()[0]) == (0, "mended share docs on gateway lab1")
     assert run("status docs").returncode == 0
 
 
@@ -165,12 +167,12 @@ def test_drift_is_told_and_mended_by_the_command_it_names(run: Cli, docs: str, s
         ("create x --source tape:/x", 2, 'unknown kind of source "tape"'),
         ("create docs --path SRV/x", 2, "share docs is there already"),
         ("create x", 2, "no source is given"),
-        ("create x --path SRV/x --gateway lab --port 99999", 2, "port"),
+        ("create x --path SRV/x --gateway lab1 --port 99999", 2, "port"),
         ("user create Root --no-password", 2, "user.Root.name: "),
         ("status nothing", 4, "there is no share nothing"),
         ("delete nothing", 4, "there is no share nothing"),
         ("job nothing", 4, "there is no job nothing"),
-        ("gateway delete lab", 2, "share docs still needs it (delete or change share docs first)"),
+        ("gateway delete lab1", 2, "share docs still needs it (delete or change share docs first)"),
         ("user delete office", 2, "share docs still needs it"),
         ("delete docs --destroy-data", 2, "add --confirm docs"),
         ("lits", 2, 'did you mean "list"?'),
@@ -217,8 +219,8 @@ def test_a_terminal_shows_the_title_at_the_end(
     said = on_terminal([*CLI, "create", "seen", "--path", f"{srv}/seen", "--user", "office"], environment)
     first, *_ = said.splitlines()
     assert first == "creating share seen ..."
-    assert "\r\x1b[2Kcreated share seen on gateway lab\x1b[" in said
-    assert "share seen on gateway lab" in on_terminal([*CLI, "delete", "seen"], environment)
+    assert "\r\x1b[2Kcreated share seen on gateway lab1\x1b[" in said
+    assert "share seen on gateway lab1" in on_terminal([*CLI, "delete", "seen"], environment)
 
 
 def test_data_is_destroyed_by_who_types_the_name(
@@ -230,7 +232,7 @@ def test_data_is_destroyed_by_who_types_the_name(
     words = [*CLI, "delete", "gone", "--destroy-data"]
     assert 'nothing was deleted: "no" is not "gone"' in on_terminal(words, environment, "no\n")
     assert Path(srv, "gone", "file").exists()
-    assert "deleted share gone on gateway lab" in on_terminal(words, environment, "gone\n")
+    assert "deleted share gone on gateway lab1" in on_terminal(words, environment, "gone\n")
     assert not Path(srv, "gone").exists()
 
 
@@ -270,7 +272,7 @@ def test_ctrl_c_ends_the_command_and_not_the_change(
     assert process.returncode == 130
     assert said.startswith("interrupted; the change goes on in the engine\n  watch it: ")
     job = run("job " + said.split()[-1])
-    assert (job.returncode, job.stdout.splitlines()[0]) == (0, "created share big on gateway lab")
+    assert (job.returncode, job.stdout.splitlines()[0]) == (0, "created share big on gateway lab1")
     assert run("delete big --destroy-data --confirm big").returncode == 0
     assert not Path(srv, "big.img").exists()
 
@@ -323,3 +325,27 @@ def test_a_second_engine_is_refused(run: Cli, docs: str) -> None:
     deadline = time.monotonic() + 10
     while run("version").stdout.count("\n") != 2:
         assert time.monotonic() < deadline
+
+
+def test_receivers_are_made_tested_and_deleted(run: Cli) -> None:
+    listed = run("notify list").stdout.splitlines()
+    assert [line.split() for line in listed] == [
+        ["NAME", "WAY", "FROM", "WAITING", "STATE"],
+        ["default", "journal", "notice", "0", "ok"],
+    ]
+    with web_server() as web:
+        refused = run(f"notify create office --webhook {web.url} --secret-stdin", stdin="s3cret\n")
+        assert (refused.returncode, "without TLS everybody on the way could read the secret" in refused.stderr) == (
+            2,
+            True,
+        )
+        made = run(f"notify create office --webhook {web.url} --least critical")
+        assert (made.returncode, made.stdout) == (0, "created receiver office\n")
+        assert run("notify test office").stdout.split() == ["office", "told"]
+        assert web.asked[0][2]["title"] == "test of pve-smbgateway on lab1"
+    assert run("notify list").stdout.splitlines()[1].split() == ["office", "webhook", "critical", "0", "ok"]
+    missing = run("notify test nobody")
+    assert (missing.returncode, missing.stderr) == (4, "there is no receiver nobody\n  there is: office\n")
+    assert run("notify delete office").stdout == "deleted receiver office\n"
+    strange = run("notify create x --journal --server mail")
+    assert (strange.returncode, strange.stderr) == (2, "--server is of mail only\n")
