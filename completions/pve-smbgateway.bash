@@ -16,7 +16,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -26,18 +26,20 @@ _pve_smbgateway() {
     'create --mode') _smbgw_words native lxc; return ;;
     'create --guest') _smbgw_words read write; return ;;
     'create --purpose') _smbgw_words general timemachine media archive homes; return ;;
-    'list --kind') _smbgw_words share gateway user group; return ;;
+    'list --kind') _smbgw_words share gateway user group receiver; return ;;
     'update --guest') _smbgw_words off read write; return ;;
     'gateway create --mode') _smbgw_words native lxc; return ;;
     'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     'gateway update --mode') _smbgw_words native lxc; return ;;
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
+    'notify create --least') _smbgw_words notice warning critical; return ;;
+    'notify create --security') _smbgw_words starttls tls none; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --router | --security | --snapshots | --source | --suite | --user | --vlan | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --router | --security | --sender | --server | --snapshots | --source | --suite | --user | --vlan | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
-    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
     'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
@@ -77,6 +79,12 @@ _pve_smbgateway() {
     'template build') _smbgw_words -h --help --suite --mirror --security --output --root --json -j --verbose ;;
     'template import') _smbgw_words -h --help --root --json -j --verbose ;;
     'template list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'notify') _smbgw_words create delete show test list; _smbgw_words -h --help --root --json -j --verbose ;;
+    'notify create') _smbgw_words -h --help --mail --webhook --proxmox --journal --least --sender --server --port --security --login --secret-stdin --root --json -j --verbose ;;
+    'notify delete') _smbgw_names receiver; _smbgw_words -h --help --root --json -j --verbose ;;
+    'notify show') _smbgw_names receiver; _smbgw_words -h --help --root --json -j --verbose ;;
+    'notify test') _smbgw_names receiver; _smbgw_words -h --help --root --json -j --verbose ;;
+    'notify list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
     'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
     'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;

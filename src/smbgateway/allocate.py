@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import Conflict
-from .model import Gateway, Group, LxcMode, Mode, Resource, Share, User, XfsSource
+from .model import Gateway, Group, LxcMode, Mode, Receiver, Resource, Share, User, XfsSource
 from .samba.config import needs_apple
 from .world import World
 
@@ -56,10 +56,10 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
         update["mode"] = _mode(record.mode, world.gateways.get(record.name), node)
     elif isinstance(record, User):
         update["uid"] = record.uid or _free((user.uid for user in world.users.values()), node.taken)
-        if record.password:
-            update["password_set"] = max(node.now, (record.password_set or 0) + 1)
     elif isinstance(record, Group):
         update["gid"] = record.gid or _free((group.gid for group in world.groups.values()), node.taken)
+    if isinstance(record, User | Receiver) and record.password:
+        update["password_set"] = max(node.now, (record.password_set or 0) + 1)
     return record.model_copy(update=update)
 
 

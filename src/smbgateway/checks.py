@@ -11,9 +11,12 @@ from .model import (
     Group,
     HomesPurpose,
     LxcMode,
+    MailWay,
+    Receiver,
     Resource,
     Share,
     User,
+    WebhookWay,
     XfsSource,
     ZfsSource,
     did_you_mean,
@@ -22,6 +25,7 @@ from .model import (
 from .world import World
 
 FREE_ID = "leave it out to get a free one"
+ANEW = "a password goes with its receiver only: delete it, then make it again"
 
 
 def check(staged: World, former: World, changed: Iterable[Resource]) -> list[Fault]:
@@ -186,9 +190,27 @@ def _group(group: Group, staged: World, former: World) -> Iterable[Fault]:
             yield Fault("members", f"there is no user {member} of ours", hint)
 
 
+def _receiver(receiver: Receiver, staged: World, former: World) -> Iterable[Fault]:
+    way = receiver.way
+    secret = receiver.password or receiver.password_set
+    if isinstance(way, MailWay) and not way.server and (way.login or way.port or secret):
+        yield Fault("way.server", "only a server has a port, login or password: without one, sendmail is used", ANEW)
+    if isinstance(way, MailWay) and bool(way.login) != bool(secret):
+        yield Fault("password", "a login has a password, and a password a login", ANEW)
+    if isinstance(way, MailWay) and way.login and way.security == "none":
+        yield Fault("way.security", "without TLS everybody on the way could read the password", "use starttls or tls")
+    if isinstance(way, WebhookWay) and secret and way.url.startswith("http://"):
+        yield Fault("way.url", "without TLS everybody on the way could read the secret", "use https")
+    if isinstance(way, WebhookWay) and "{secret}" in way.url and not secret:
+        yield Fault("password", "the URL asks for a secret, and there is none")
+    if way.kind in ("proxmox", "journal") and secret:
+        yield Fault("password", f"{way.kind} takes none", ANEW)
+
+
 RULES: dict[str, Callable[..., Iterable[Fault]]] = {
     "gateway": _gateway,
     "group": _group,
+    "receiver": _receiver,
     "share": _share,
     "user": _user,
 }

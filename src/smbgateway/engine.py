@@ -13,10 +13,10 @@ from .errors import GatewayError
 from .host import Host
 from .installation import Installation
 from .intake import Intake, Options
-from .model import KINDS, Gateway, Resource, Share, User
+from .model import KINDS, Gateway, Receiver, Resource, Share, User
 from .paths import Paths
 from .recovery import Recovery
-from .samba.accounts import nt_hash, secret_name
+from .secret import secret_name, secret_value
 from .step import Cell, Ledger, look
 from .store import Store
 from .world import World
@@ -84,8 +84,7 @@ class Engine:
             journal = journals.Journal.begin(self.site.paths.journal, before, wanted)
             try:
                 for record in wanted:
-                    if isinstance(record, User) and record.password:
-                        secret = nt_hash(record.password.get_secret_value())
+                    if isinstance(record, User | Receiver) and (secret := secret_value(record)):
                         self.site.store.keep_secret(secret_name(record), secret)
                     self.site.store.save(record)
                 journal.mark("saved")

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
@@ -154,12 +155,44 @@ def password_rule(value: SecretStr) -> SecretStr:
     return value
 
 
+def _mail_address(value: str) -> str:
+    # RFC 5321 allows more; what is quoted or has no domain no receiver uses, and a name alone is a local account's.
+    if not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+(@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?", value):
+        raise ValueError(f'"{cut(value)}" is not a mail address: write NAME@DOMAIN, or a local NAME such as root')
+    if len(value) > 254:
+        raise ValueError("a mail address has at most 254 characters")
+    return value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or len(value) > 2000 or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError(f'"{cut(value)}" is not a URL: write https://HOST/PATH')
+    if "@" in parts.netloc:
+        raise ValueError("the URL has a password in it, which everybody could read: give it as the password")
+    return value
+
+
+def secret_rule(value: SecretStr) -> SecretStr:
+    """1 to 1000 visible ASCII characters. Raises ValueError."""
+    if not re.fullmatch(r"[!-~]{1,1000}", value.get_secret_value()):
+        raise ValueError("a secret has 1 to 1000 characters, all of them visible ASCII")
+    return value
+
+
 _CEPH_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # what starts with _ is Ceph's own
 DEFAULT_GROUP = "smbgateway"  # of VOLUME/NAME
 Path = Annotated[str, AfterValidator(_path)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Subvolume = Annotated[str, AfterValidator(_subvolume)]
 CephUser = Annotated[str, Field(max_length=80, pattern=rf"^{_CEPH_NAME}$")]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+Url = Annotated[str, AfterValidator(_url)]
+Hostname = Annotated[str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)?$")]
 Address = Annotated[str, AfterValidator(_address)]
 Interface = Annotated[str, AfterValidator(_interface)]
 Link = Annotated[str, Field(max_length=15, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")]

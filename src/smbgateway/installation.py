@@ -67,7 +67,7 @@ class Installation:
                 names.add(record.name)
             elif isinstance(record, Share):
                 names.add(record.gateway)
-            else:
+            elif isinstance(record, User | Group):
                 names |= set(world.gateways)
         return sorted(names)
 

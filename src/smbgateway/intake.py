@@ -9,7 +9,7 @@ from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, Resource, Share, User, XfsSource, examine
+from .model import Gateway, Group, Receiver, Resource, Share, User, XfsSource, examine
 from .sources import userquota
 from .sources.projects import taken as taken_projects
 from .world import World
@@ -44,6 +44,7 @@ class Intake:
         complete = self.allocated(records, former)
         staged = former.staged(complete)
         more = [*check(staged, former, complete), *seen, *self._look_gateways(complete, staged, former, options)]
+        more += self._look_receivers(complete)
         faults += _worth_telling(more, faults, items, records)
         if faults:
             raise Invalid.of(list(dict.fromkeys(faults)))
@@ -152,6 +153,15 @@ class Intake:
             told = f"the gateway is node {gateway.mode.node}'s, this is {self.site.node}"
             return [Fault("mode.node", told, "ask the engine of that node")]
         return blueprint.mode(gateway).look(former.gateways.get(gateway.name))
+
+    def _look_receivers(self, records: Sequence[Resource]) -> list[Fault]:
+        """Whether there is a way to those who shall be told."""
+        faults: list[Fault] = []
+        for record in records:
+            if isinstance(record, Receiver) and record.way.kind == "proxmox" and not self.site.paths.on_proxmox:
+                told = Fault("way", "this node is not one of Proxmox VE", "use mail, webhook or journal")
+                faults += _placed(record, [told])
+        return faults
 
 
 def _placed(record: Resource, faults: Iterable[Fault]) -> list[Fault]:

@@ -40,14 +40,20 @@ from .fields import (
     Text,
     cut,
     password_rule,
+    secret_rule,
 )
 from .specs import SOURCE_SPECS as SOURCE_SPECS
 from .specs import BtrfsSource as BtrfsSource
 from .specs import CephfsSource as CephfsSource
 from .specs import DirectorySource as DirectorySource
 from .specs import ImageSource as ImageSource
+from .specs import JournalWay as JournalWay
+from .specs import MailWay as MailWay
 from .specs import Model as Model
+from .specs import ProxmoxWay as ProxmoxWay
 from .specs import Source as Source
+from .specs import Way as Way
+from .specs import WebhookWay as WebhookWay
 from .specs import XfsSource as XfsSource
 from .specs import ZfsSource as ZfsSource
 
@@ -291,8 +297,28 @@ class Group(Resource):
     gid: int | None = Field(None, ge=20002, le=29999)  # 20000 is everybody's group
 
 
-AnyResource = Annotated[Gateway | Share | User | Group, Field(discriminator="kind")]
-KINDS: dict[str, type[Resource]] = {"gateway": Gateway, "group": Group, "share": Share, "user": User}
+class Receiver(Resource):
+    """Who is told of shares that fill, from which level on. The password is that of the mail server or the webhook."""
+
+    allocated = ("password_set",)
+
+    kind: Literal["receiver"] = "receiver"
+    name: AccountName
+    way: Way
+    least: Literal["notice", "warning", "critical"] = "notice"
+    enabled: bool = True
+    password: Annotated[SecretStr, AfterValidator(secret_rule)] | None = Field(None, exclude=True)
+    password_set: int | None = Field(None, ge=0)
+
+
+AnyResource = Annotated[Gateway | Share | User | Group | Receiver, Field(discriminator="kind")]
+KINDS: dict[str, type[Resource]] = {
+    "gateway": Gateway,
+    "group": Group,
+    "receiver": Receiver,
+    "share": Share,
+    "user": User,
+}
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyResource, config=ConfigDict(hide_input_in_errors=True))
 
 

@@ -57,6 +57,11 @@ class Paths:
         return f"{self.state}/journal"
 
     @property
+    def untold(self) -> str:
+        """What receivers are yet to be told."""
+        return f"{self.state}/untold"
+
+    @property
     def mounts(self) -> str:
         """Mounts of sources: MOUNTS/GATEWAY/SHARE, served is `data` inside."""
         return f"{self.state}/mounts"

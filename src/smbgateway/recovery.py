@@ -11,11 +11,11 @@ from .blueprint import Blueprint
 from .convergence import Convergence, silent
 from .errors import Failed, GatewayError
 from .installation import Installation
-from .model import Gateway, Resource, Share, User
-from .samba.accounts import secret_name
+from .model import Gateway, Receiver, Resource, Share, User
 from .samba.instance import scratch
 from .samba.registry import Registry
 from .samba.session import PROOF_FILE
+from .secret import secret_name
 from .step import Change, Ledger, Step
 from .world import World
 
@@ -64,7 +64,10 @@ class Recovery:
 
     def _drop_password(self, record: Resource | None, kept: Resource | None) -> None:
         """Forget the password of a record, unless it is also that of the one kept."""
-        if isinstance(record, User) and record.password_set not in (None, getattr(kept, "password_set", None)):
+        if isinstance(record, User | Receiver) and record.password_set not in (
+            None,
+            getattr(kept, "password_set", None),
+        ):
             name = secret_name(record)
             if self.site.store.secret(name) is not None:
                 self.site.store.keep_secret(name, None)

@@ -1,10 +1,13 @@
-"""Where a share's data may live, as the administrator writes it. Part of the model, and reached through it."""
+"""Where a share's data may live, and how somebody is told, as the administrator writes it.
+
+Part of the model, and reached through it.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .fields import CephUser, Dataset, Path, Subvolume
+from .fields import CephUser, Dataset, Hostname, MailAddress, Path, Subvolume, Url
 
 
 class Model(BaseModel):
@@ -71,3 +74,37 @@ SOURCE_SPECS: dict[str, str] = {
     "zfs": "dataset",
     "cephfs": "subvolume",
 }
+
+
+class ProxmoxWay(Model):
+    """The notifications of Proxmox VE: its matchers decide who is told, by severity and by the field `type`."""
+
+    kind: Literal["proxmox"] = "proxmox"
+
+
+class MailWay(Model):
+    """Mail, by the program sendmail or, where a server is named, by SMTP."""
+
+    kind: Literal["mail"] = "mail"
+    to: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=50)]
+    sender: MailAddress | None = None
+    server: Hostname = ""
+    port: int | None = Field(None, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    login: str = Field("", max_length=200, pattern=r"^[!-~]*$")
+
+
+class WebhookWay(Model):
+    """A POST of JSON. The secret goes where `{secret}` stands in the URL, else as `Authorization: Bearer`."""
+
+    kind: Literal["webhook"] = "webhook"
+    url: Url
+
+
+class JournalWay(Model):
+    """The system's log."""
+
+    kind: Literal["journal"] = "journal"
+
+
+Way = Annotated[ProxmoxWay | MailWay | WebhookWay | JournalWay, Field(discriminator="kind")]

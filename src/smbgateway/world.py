@@ -1,10 +1,10 @@
 """The records of an installation as one value, and as it would be after a request (staged)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import NotFound
-from .model import Gateway, Group, Resource, Share, User, did_you_mean
+from .model import KINDS, Gateway, Group, Receiver, Resource, Share, User, did_you_mean
 from .store import Store
 
 
@@ -16,15 +16,22 @@ class World:
     shares: Mapping[str, Share]
     users: Mapping[str, User]
     groups: Mapping[str, Group]
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
 
     @classmethod
     def of(cls, store: Store) -> "World":
         """The records as they are now."""
-        return cls(store.all(Gateway), store.all(Share), store.all(User), store.all(Group))
+        return cls(store.all(Gateway), store.all(Share), store.all(User), store.all(Group), store.all(Receiver))
 
     def table(self, kind: str) -> Mapping[str, Resource]:
         """The records of a kind."""
-        return {"gateway": self.gateways, "share": self.shares, "user": self.users, "group": self.groups}[kind]
+        return {
+            "gateway": self.gateways,
+            "share": self.shares,
+            "user": self.users,
+            "group": self.groups,
+            "receiver": self.receivers,
+        }[kind]
 
     def get(self, record: Resource) -> Resource | None:
         """The record of the same identity, None if there is none."""
@@ -32,9 +39,7 @@ class World:
 
     def staged(self, records: Iterable[Resource], removed: Iterable[Resource] = ()) -> "World":
         """The world after a request."""
-        tables: dict[str, dict[str, Resource]] = {
-            f"{kind}s": dict(self.table(kind)) for kind in ("gateway", "share", "user", "group")
-        }
+        tables: dict[str, dict[str, Resource]] = {f"{kind}s": dict(self.table(kind)) for kind in KINDS}
         for record in removed:
             tables[f"{record.kind}s"].pop(record.key, None)
         for record in records:

@@ -203,7 +203,7 @@ def test_all_faults_at_once_each_with_its_field(api: Api) -> None:
         'share.docs.colour: unknown field "colour"',
         'share.docs.sorce: unknown field "sorce" (did you mean "source"?)',
         "user.alice.password: a password has 8 to 127 characters",
-        'resource.2: unknown kind "pony" (known: gateway, share, user, group)',
+        'resource.2: unknown kind "pony" (known: gateway, share, user, group, receiver)',
         "resource.3: Input should be a valid dictionary or object to extract fields from",
         "share.docs.gateway: there is no gateway files",
     ]

@@ -411,7 +411,7 @@ def test_export_is_what_apply_takes_in_an_order_that_works(engine: Engine, run: 
     assert run("show", "--all") == run("export")
     engine.answers["GET /v1/resources/user/office"] = USER
     assert json.loads(run("show", "user", "office")[1]) == USER
-    assert run("show", "usr", "x")[2] == 'unknown kind "usr"\n  known: gateway, user, group, share\n'
+    assert run("show", "usr", "x")[2] == 'unknown kind "usr"\n  known: gateway, user, group, share, receiver\n'
     assert run("show")[0] == 2
 
 
@@ -691,4 +691,4 @@ def test_what_is_written_twice_for_speed_agrees() -> None:
     assert client.socket_path("/") == Paths().socket
     error = Invalid.of([Fault("a", "b", "c")])
     assert describe(error.to_json()) == str(error)
-    assert set(shares.FIRST) == {"gateway", "user", "group", "share"}
+    assert set(shares.FIRST) == {"gateway", "user", "group", "share", "receiver"}

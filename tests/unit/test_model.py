@@ -245,8 +245,8 @@ def test_bad_addresses(address: str, text: str) -> None:
     [
         ("x", "resource.0: Input should be a valid dictionary or object to extract fields from"),
         ({}, 'resource.0: "kind" is missing'),
-        ({"kind": "shar"}, 'resource.0: unknown kind "shar" (known: gateway, share, user, group)'),
-        ({"kind": []}, 'resource.0: unknown kind "[]" (known: gateway, share, user, group)'),
+        ({"kind": "shar"}, 'resource.0: unknown kind "shar" (known: gateway, share, user, group, receiver)'),
+        ({"kind": []}, 'resource.0: unknown kind "[]" (known: gateway, share, user, group, receiver)'),
         (USER | {1: 2}, "user.office.1: Keys should be strings"),
         (SHARE | {"quotas": 1}, 'share.docs.quotas: unknown field "quotas" (did you mean "quota"?)'),
         (SHARE | {"zzz": 1}, 'share.docs.zzz: unknown field "zzz"'),

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Header
 from fastapi.responses import Response, StreamingResponse
 from fastapi.routing import APIRoute
 
-from .. import __version__, retention
+from .. import __version__, notify, retention
 from ..convergence import Result, Tell
 from ..create import read_request, resources
 from ..documents import read_documents
@@ -30,6 +30,7 @@ from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
 from .guard import Guard
+from .receivers import add_receivers
 from .schema import document
 
 ABOUT = """\
@@ -52,8 +53,9 @@ def make(engine: Engine) -> FastAPI:
         responses=PROBLEMS, docs_url=None, redoc_url=None,
         generate_unique_id_function=_route_name, default_response_class=Answer,
     )  # fmt: skip
-    jobs, status = Jobs(), Status(engine)
-    app.state.engine, app.state.status, app.state.jobs = engine, status, jobs
+    jobs, status, site = Jobs(), Status(engine), engine.site
+    courier = notify.make(site.store, site.paths, site.host, site.node)
+    app.state.engine, app.state.status, app.state.jobs, app.state.courier = engine, status, jobs, courier
     app.openapi = functools.cache(lambda: document(app))  # type: ignore[method-assign]
     app.add_middleware(Guard)
     add_problems(app)
@@ -64,6 +66,7 @@ def make(engine: Engine) -> FastAPI:
     _changing(app, engine, jobs)
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
+    add_receivers(app, courier, site.node)
     return app
 
 
@@ -79,7 +82,7 @@ def _records(app: FastAPI, engine: Engine, status: Status) -> None:
     @app.get("/v1/resources", response_model=bodies.Resources, summary="All records, as `apply` accepts them")
     def show_all(kind: Kind | None = None) -> Response:
         world = engine.site.world()
-        kinds = [kind] if kind else ["gateway", "user", "group", "share"]
+        kinds = [kind] if kind else ["gateway", "user", "group", "share", "receiver"]
         return Answer({"resources": [show_record(record) for each in kinds for record in world.table(each).values()]})
 
     @app.get("/v1/resources/{kind}/{key:path}", response_model=AnyResource, summary="One record")

@@ -11,7 +11,7 @@ from ..guests.template import Recipe
 from ..intake import Options
 from ..model import AnyResource, Share
 
-Kind = Literal["gateway", "share", "user", "group"]
+Kind = Literal["gateway", "share", "user", "group", "receiver"]
 JobState = Literal["running", "done", "failed"]
 MOST = 20_000  # resources in one request
 
@@ -265,6 +265,46 @@ class SnapshotRows(Strict):
     """Oldest first."""
 
     snapshots: list[SnapshotRow]
+
+
+class ReceiverRow(Strict):
+    """Who is told, and what is yet to be told."""
+
+    name: str
+    way: str
+    least: str = Field(description="the level from which on")
+    enabled: bool
+    waiting: int = Field(description="notices that were not told yet")
+    failures: int = Field(description="attempts in a row that failed")
+    error: str = Field(description="of the last attempt")
+    next: float | None = Field(description="Unix time of the next attempt after a failure")
+    told: float | None = Field(description="Unix time when something was told, since the engine started")
+    dropped: int = Field(description="notices that grew too old, or were too many")
+
+
+class ReceiverRows(Strict):
+    """The receivers, as this node sees them."""
+
+    receivers: list[ReceiverRow]
+
+
+class TestBody(Strict):
+    """Whom to tell that this is a test."""
+
+    name: str = Field("", max_length=200, description="of a receiver; all where it is left out")
+
+
+class TestRow(Strict):
+    """What became of a test."""
+
+    name: str
+    error: str = Field(description="empty where it was told")
+
+
+class TestRows(Strict):
+    """What became of a test, by receiver."""
+
+    results: list[TestRow]
 
 
 class Accepted(Strict):

@@ -58,13 +58,16 @@ def serve(root: str = "/", node: str = "") -> None:
     for line in app.state.status.said:
         print(line, flush=True)
     watch = Watch(engine)
-    threading.Thread(target=watch.run, name="watch", daemon=True).start()
+    courier = app.state.courier
+    for name, run in (("watch", watch.run), ("notify", courier.run)):
+        threading.Thread(target=run, name=name, daemon=True).start()
     config = uvicorn.Config(
         app, http=PeerProtocol, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=3
     )
     print(f"engine of node {engine.site.node} at {paths.socket}", flush=True)
     Server(config).run(sockets=[listener])
     watch.end()
+    courier.end()
 
 
 def _listen(paths: Paths) -> socket.socket:

@@ -9,7 +9,7 @@ from .parser import Fill, Parser
 PURPOSES = ["general", "timemachine", "media", "archive", "homes"]
 PROTOCOLS = ["2.1", "3.0", "3.1.1"]
 MODES = ["native", "lxc"]
-KINDS = ["share", "gateway", "user", "group"]
+KINDS = ["share", "gateway", "user", "group", "receiver"]
 
 
 def _share_name(parser: Parser, summary: str = "share: NAME, or GATEWAY/NAME where several gateways have it") -> None:
@@ -97,7 +97,7 @@ def _list(parser: Parser) -> None:
 
 def _show(parser: Parser) -> None:
     parser.usage = "%(prog)s [KIND] NAME | --all [options]"
-    parser.add_argument("what", metavar="[KIND] NAME", nargs="*", help="KIND is share, gateway, user or group")
+    parser.add_argument("what", metavar="[KIND] NAME", nargs="*", help=f"KIND is one of {', '.join(KINDS)}")
     parser.add_argument("--all", action="store_true", help="everything, as export")
 
 
@@ -243,6 +243,41 @@ def _template(parser: Parser) -> None:
         command.common()
 
 
+def _notify(parser: Parser) -> None:
+    create = parser.add_command("create", "have somebody told of shares that fill", "receivers:create")
+    _receiver_options(create)
+    delete = parser.add_command("delete", "tell a receiver no more", "receivers:delete")
+    show = parser.add_command("show", "show a receiver as apply accepts it", "receivers:show")
+    for command in (create, delete, show):
+        command.add_argument("name", metavar="NAME", help="name of the receiver")
+        command.common()
+    test = parser.add_command(
+        "test", "tell receivers that this is a test, and see what becomes of it", "receivers:test"
+    )
+    test.add_argument("name", metavar="NAME", nargs="?", default="", help="one receiver (default: all)")
+    test.common()
+    parser.add_command("list", "list receivers, and what waits to be told", "receivers:list_all").common()
+
+
+def _receiver_options(parser: Parser) -> None:
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--mail", metavar="ADDRESS", action="append", help="by mail (may be repeated)")
+    way.add_argument("--webhook", metavar="URL", help="by a POST of JSON; {secret} in it stands for the secret")
+    way.add_argument("--proxmox", action="store_true", help="by the notifications of Proxmox VE")
+    way.add_argument("--journal", action="store_true", help="in the system's log")
+    parser.add_argument(
+        "--least", choices=["notice", "warning", "critical"], default="notice", help="from which level on"
+    )
+    mail = parser.add_argument_group("of mail")
+    mail.add_argument("--sender", metavar="ADDRESS", help="default: pve-smbgateway@NODE")
+    mail.add_argument("--server", metavar="HOST", default="", help="by SMTP (default: the program sendmail)")
+    mail.add_argument("--port", metavar="N", type=int, help="default: 587, 465 with tls, 25 with none")
+    mail.add_argument("--security", choices=["starttls", "tls", "none"], default="starttls", help="of SMTP")
+    mail.add_argument("--login", metavar="NAME", default="", help="on the server; needs --secret-stdin")
+    text = "read the mail server's password, or the webhook's secret, from standard input"
+    parser.add_argument("--secret-stdin", action="store_true", help=text)
+
+
 def _job(parser: Parser) -> None:
     parser.add_argument("job", metavar="ID", nargs="?", help="see it through (default: list the jobs)")
 
@@ -270,6 +305,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "gateway": ("make, list, change and delete gateways", _gateway, ""),
     "snapshot": ("take, list, delete and restore snapshots of a share", _snapshot, ""),
     "template": ("make and list what containers are made of", _template, ""),
+    "notify": ("list, make, delete and test those who are told of shares that fill", _notify, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),
     "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
     "serve": ("run the engine", _serve, "service:serve"),

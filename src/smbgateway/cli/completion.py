@@ -18,6 +18,7 @@ NAMES = {
     **{f"snapshot {verb}": "share" for verb in ("create", "list", "delete", "restore")},
     **{f"user {verb}": "user" for verb in ("password", "disable", "enable", "delete", "show")},
     **{f"group {verb}": "group" for verb in ("delete", "show", "add", "remove")},
+    **{f"notify {verb}": "receiver" for verb in ("delete", "show", "test")},
     **{f"gateway {verb}": "gateway" for verb in ("update", "delete", "show")},
 }
 FILES = ("--root", "--path", "--file", "-f", "--allow-path")

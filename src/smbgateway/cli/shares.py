@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 RIGHTS = {"w": "write", "rw": "write", "readwrite": "write", "r": "read", "ro": "read", "readonly": "read"}
-FIRST = {"gateway": 0, "user": 1, "group": 2, "share": 3}  # what others name comes before them
+FIRST = {"gateway": 0, "user": 1, "group": 2, "share": 3, "receiver": 4}  # what others name comes before them
 
 
 def granted(arguments: Namespace) -> dict[str, str]:
@@ -142,7 +142,16 @@ def groups_table(groups: list[dict[str, Any]]) -> list[list[str]]:
     return [["NAME", "MEMBERS"], *([group["name"], ", ".join(group["members"]) or "-"] for group in groups)]
 
 
-TABLES = {"gateway": gateways_table, "user": users_table, "group": groups_table}
+def receivers_table(receivers: list[dict[str, Any]]) -> list[list[str]]:
+    """Rows of `list --kind receiver`."""
+    rows = [["NAME", "WAY", "FROM", "STATE"]]
+    for receiver in receivers:
+        state = "enabled" if receiver["enabled"] else "disabled"
+        rows.append([receiver["name"], receiver["way"]["kind"], receiver["least"], state])
+    return rows
+
+
+TABLES = {"gateway": gateways_table, "user": users_table, "group": groups_table, "receiver": receivers_table}
 
 
 def show(session: Session, arguments: Namespace) -> int:
