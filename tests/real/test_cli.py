@@ -146,10 +146,10 @@ def test_a_change_is_planned_made_and_repeated(run: Cli, docs: str, srv: str) ->
 
 def test_drift_is_told_and_mended_by_the_command_it_names(run: Cli, docs: str, srv: str) -> None:
     subprocess.run(["chmod", "0644", f"{srv}/docs.img"], check=True)
-    share = f"{srv}/../var/lib/pve-smbgateway/mounts/lab/docs/data"
+    share = f"{srv}/../var/lib/pve-smbgateway/mounts/lab1/docs/data"
     subprocess.run(["chmod", "0700", share], check=True)
     assert run("status docs").returncode == run("status").returncode == 1
-    mended = run("apply -f -", stdin=run("show lab/docs").stdout)
+    mended = run("apply -f -", stdin=run("show lab1/docs").stdout)
     assert (mended.returncode, mended.stdout.splitlines()[0]) == (0, "mended share docs on gateway lab1")
     assert run("status docs").returncode == 0
 
