@@ -207,5 +207,5 @@ def test_preflight_names_what_is_missing(clean: Root) -> None:
     told = clean.attempt("/usr/share/pve-smbgateway/scripts/preflight", "--json")
     texts = [each["text"] for each in json.loads(told.stdout)["findings"] if each["state"] == "fail"]
     assert told.returncode == 3
-    assert "smbd is not installed" in texts
+    assert "smbd, samba-vfs-modules are not installed" in texts
     assert not [text for text in texts if text.startswith(("smbclient", "setfacl", "libnss-extrausers"))]

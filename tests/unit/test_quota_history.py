@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ GI = 2**30
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(str(tmp_path / "state/history.sqlite"))
+def history(tmp_path: Path) -> Iterator[History]:
+    made = History(str(tmp_path / "state/history.sqlite"))
+    yield made
+    made.close()
 
 
 def filled(history: History, seconds: int, every: int = 60, start: int = START, step: int = 1000) -> int:
@@ -97,7 +100,7 @@ def test_an_engine_that_was_off_for_months_removes_nothing_for_a_day(history: Hi
     now = filled(history, HOUR)
     history.fold(now)
     history.close()
-    again, later = History(history.path), now + 90 * DAY
+    again, later = history, now + 90 * DAY
     again.add(later, 10, {"files/docs": (1, None)})
     again.clean(later, 20, {"files/docs"})
     assert len(again.buckets("files/docs", "quarter", 0, later)) == 4
@@ -125,6 +128,7 @@ def test_a_broken_file_is_set_aside_and_begun_anew(history: History, tmp_path: P
     assert (again.trouble, again.fresh) == ("", True)
     assert file.with_name("history.sqlite.broken").read_bytes().startswith(b"not a database")
     assert [bucket.used for bucket in again.buckets("files/docs", "raw", 0, START + DAY)] == [7]
+    again.close()
 
 
 def test_a_file_broken_in_the_middle_is_noticed_where_it_is_read(history: History) -> None:
@@ -136,7 +140,7 @@ def test_a_file_broken_in_the_middle_is_noticed_where_it_is_read(history: Histor
         for place in range(4096, size, 4096):
             file.seek(place)
             file.write(b"\xff" * 4096)
-    again = History(history.path)
+    again = history
     again.buckets("files/docs", "raw", 0, now)
     again.add(now, 0, {"files/docs": (7, None)})
     assert again.said[0].startswith("the history was broken (database disk image is malformed)")
