@@ -56,7 +56,7 @@ def every_point(
 def test_create_of_a_gateway_with_user_and_share(area: Path) -> None:
     def part(number: int) -> str:
         with site(area, f"first-{number}") as one:
-            assert create_everything(one, (number, 2)) > 20
+            assert create_everything(one, (number, 2)) > 15
         return ""
 
     assert in_parallel(part) == []
