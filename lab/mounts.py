@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLONE_NEWNS = 0x20000
+KERNEL_ZFS = "SMBGW_KERNEL_ZFS"
 ZFS_STATE = ("/run/zfs", "/run/lock/zfs", "/var/lib/zfs", "/etc/zfs")  # socket, lock, known pools, settings
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -118,7 +119,26 @@ def mounted(disk: Disk) -> Iterator[None]:
 
 @contextmanager
 def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
-    """A pool of a zfs-fuse of its own, mounted on AREA/NAME. Its commands work in this mount namespace only."""
+    """A pool, mounted on AREA/NAME: of the kernel where KERNEL_ZFS is set, as it is in lab.vm; else of a zfs-fuse of
+
+    its own, whose commands work in this mount namespace only.
+    """
+    with _kernel_pool(area, name, size) if os.environ.get(KERNEL_ZFS) else _fuse_pool(area, name, size):
+        yield name
+
+
+@contextmanager
+def _kernel_pool(area: Path, name: str, size: str) -> Iterator[None]:
+    run("truncate", f"--size={size}", area / ".disk")
+    run("zpool", "create", "-O", "xattr=sa", "-O", "acltype=posixacl", "-m", area / name, name, area / ".disk")
+    try:
+        yield
+    finally:
+        run("zpool", "destroy", "-f", name)
+
+
+@contextmanager
+def _fuse_pool(area: Path, name: str, size: str) -> Iterator[None]:
     state = area / ".zfs"
     for place in ZFS_STATE:
         (state / place.lstrip("/")).mkdir(parents=True)
@@ -130,7 +150,7 @@ def zfs_pool(area: Path, name: str = "tank", size: str = "1G") -> Iterator[str]:
         run("truncate", f"--size={size}", state / "disk")
         # zfs-fuse has extended attributes with the daemon's flag -x and this property, both.
         run("zpool", "create", "-O", "xattr=on", "-m", area / name, name, state / "disk")
-        yield name
+        yield
     finally:
         unmount_below(area / name)  # the pool goes with its daemon and its disk: destroying it may find it busy
         daemon.kill()

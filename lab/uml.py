@@ -96,7 +96,7 @@ class Machine:
             )
         os.close(writing)
         said: list[str] = []
-        reader = Thread(target=_read, args=(reading, said, live), daemon=True)
+        reader = Thread(target=read, args=(reading, said, live), daemon=True)
         reader.start()
         try:
             yield kernel, reader, said
@@ -129,7 +129,8 @@ class Machine:
         return "\n".join(line for line in lines if line.strip() and not line.startswith(" ["))[-2000:]
 
 
-def _read(descriptor: int, said: list[str], live: bool) -> None:
+def read(descriptor: int, said: list[str], live: bool) -> None:
+    """Keep each line that comes, and show it where `live`."""
     with open(descriptor, encoding="utf-8", errors="replace") as console:
         for line in console:
             said.append(line)
