@@ -42,6 +42,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]] = {
     "apple": ({"apple": True}, PURPOSES | APPLE),
     "hardened": ({"hardened": True, "minimum_protocol": "SMB2_10"}, {"general": PURPOSES["general"]}),
     "guests": ({"allow_guests": True, "workgroup": "OFFICE"}, GUESTS),
+    "container": ({"mode": {"kind": "lxc", "bridge": "br0", "address": "192.0.2.8/24"}}, {}),
     "oldest": ({"name": "a-rather-long-name-of-it", "minimum_protocol": "SMB2_10", "mode": {"port": 4450}}, {}),
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..model import ArchivePurpose, Gateway, HomesPurpose, MediaPurpose, NativeMode, Share, TimeMachinePurpose
+from ..model import ArchivePurpose, Gateway, HomesPurpose, LxcMode, MediaPurpose, NativeMode, Share, TimeMachinePurpose
 from ..retention import KEPT, SCHEDULED, STAMP
 
 GROUP, GROUP_ID = "smbgw", 20000  # primary group of every user, owner of all served data
@@ -26,6 +26,12 @@ MASKS = {
 # Durable handles: a client that lost its connection comes back to its open files and locks. smbd keeps no file on which
 # there are locks that it must show to others than its clients too (measured); our data has no others.
 DURABLE = {"posix locking": "no"}
+# What a client may have under way at once, with the sizes of its requests, is the memory that it takes: 20 clients that
+# write at once lose their connections under 128 MiB with Samba's own values (measured: bench/run lxc-memory).
+SIZE, ROOMY = str(1 << 20), 512 << 20  # bytes
+FRUGAL = {f"smb2 max {what}": SIZE for what in ("read", "write", "trans")} | {"smb2 max credits": "64"}
+# Where memory runs out all the same, the kernel takes a connection (%d is its process), never the smbd that begot it.
+FRUGAL["root preexec"] = "/bin/sh -c 'echo 300 >/proc/%d/oom_score_adj'"
 # The resource fork is a file: as an xattr it would end at 64 KiB, on ext4 at 4 KiB. Files `._x` are seen, so that
 # archives of Macs unpack whole; one that comes from elsewhere and holds nothing is dropped (vfs_fruit(8)).
 FRUIT = {
@@ -61,6 +67,7 @@ def global_section(gateway: Gateway, own: str) -> str:
         "passdb backend": "tdbsam",
         **_network(gateway),
         **_protection(gateway),
+        **(FRUGAL if isinstance(gateway.mode, LxcMode) and gateway.mode.memory < ROOMY else {}),
         "disable spoolss": "yes",
         "load printers": "no",
         "printcap name": "/dev/null",
