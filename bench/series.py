@@ -1,9 +1,11 @@
-"""Series of usage with known ends: what a share used until now, and when it is full. Reproducible by their seed."""
+"""Series of usage with known ends: what a share used until now, and when it is full; made (by a seed), or recorded."""
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from smbgateway.quota.trend import DAY, Point
 
@@ -11,15 +13,19 @@ GIB = 2.0**30
 START = 1_700_000_000.0
 Growth = Callable[[random.Random], Iterator[float]]  # bytes a step, one after the other for ever
 STEP = 900.0
+RECORDINGS = sorted((Path(__file__).resolve().parents[1] / "tests/cases/usage").glob("*.json"))
+SEEN = 100  # points of a recording that a forecast is made from
+ROOMS = (0.005, 0.02, 0.08)  # of what is used
 
 
 @dataclass(frozen=True)
 class Series:
-    """What was seen, and the seconds from the last point until it is full."""
+    """What was seen, and the seconds from the last point until it is full; None: not within the `known` ones."""
 
     name: str
     points: list[Point]
-    full_in: float
+    full_in: float | None
+    known: float = math.inf
 
 
 def even(chance: random.Random) -> Iterator[float]:
@@ -105,3 +111,15 @@ def synthetic(name: str, seed: int, days: float) -> Series:
     every = 1 if days < 2 else 4
     kept = range(seen % every, seen + 1, every)
     return Series(name, [Point(START + i * STEP, int(used[i]), quota) for i in kept], steps * STEP)
+
+
+def recorded(file: Path) -> Iterator[Series]:
+    """Every fifth moment of a recording, with three quotas that there could have been."""
+    points = json.loads(file.read_text())["points"]
+    for now in range(SEEN, len(points), 5):
+        at, used = points[now]
+        for room in ROOMS:
+            quota = int(used * (1 + room))
+            full = next((moment for moment, later in points[now:] if later >= quota), None)
+            seen = [Point(START + moment, each, quota) for moment, each in points[now - SEEN : now + 1]]
+            yield Series(file.stem, seen, None if full is None else full - at, points[-1][0] - at)

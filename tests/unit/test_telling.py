@@ -46,7 +46,7 @@ def event(kind: str, former: str, level: str, topic: str = "level") -> Event:
         ),
         (
             event("cleared", "ok", "ok", "forecast"), 5, NEVER, "info", "warning",
-            "share docs no longer fills soon: not full within 10 days",
+            "share docs no longer fills soon: no end in sight",
         ),
     ],
 )  # fmt: skip

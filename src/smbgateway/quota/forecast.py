@@ -51,7 +51,7 @@ class Forecast:
             return self.kind
         if self.earliest is not None:
             return f"full in {_spoken(self.earliest)} at the earliest"
-        return f"not full within {_spoken(self.reach)}"
+        return "no end in sight"
 
 
 def forecast(points: Sequence[Point]) -> Forecast:
@@ -83,21 +83,25 @@ def latest_trend(points: Sequence[Point]) -> Trend:
 
 
 def extrapolate(trend: Trend, rate: float, room: float) -> Forecast:
-    """When a room is used up at a rate with the spread of a trend."""
+    """When a room is used up at a rate: at the earliest if surprises come again, at the latest if none do."""
     reach = REACH * trend.span
-    stray = DOUBT * (student(trend.parts - 1) * trend.spread) ** 2
+    likely = _within(room, rate, reach)
+    earliest = _root(trend, rate, room, trend.surprise, 1)
+    latest = _root(trend, rate, room, trend.spread, -1)
+    earliest, latest = (end if end is not None and end <= reach else None for end in (earliest, latest))
+    return Forecast("open" if likely is None else "fills", reach, likely, earliest, latest, trend.points)
+
+
+def _root(trend: Trend, rate: float, room: float, spread: float, side: int) -> float | None:
+    """The seconds until a room is used up, at the earliest (side 1) or the latest (-1); None: never."""
+    stray = DOUBT * (student(trend.parts - 1) * spread) ** 2
     square = rate * rate - max(stray / trend.span, (LEAST_DOUBT * rate) ** 2)
     linear = 2 * rate * room + stray
     under = linear * linear - 4 * square * room * room
-    if under < 0:  # no root: it surely falls
-        return Forecast("open", reach, points=trend.points)
-    root = math.sqrt(under)
-    earliest = _within(2 * room * room, linear + root, reach)
-    latest = _within(2 * room * room, linear - root, reach) if square > 0 else None
-    likely = _within(room, rate, reach)
-    if likely is None:
-        return Forecast("open", reach, None, earliest, None, trend.points)
-    return Forecast("fills", reach, likely, earliest, latest, trend.points)
+    if under < 0 or (side < 0 and square <= 0):
+        return None
+    divisor = linear + side * math.sqrt(under)
+    return 2 * room * room / divisor if divisor > 0 else None
 
 
 def _within(way: float, speed: float, reach: float) -> float | None:
@@ -124,10 +128,11 @@ def _spoken(seconds: float) -> str:
 
 
 def _range(earliest: float, latest: float | None, likely: float) -> str:
-    """Both bounds in the unit of the likely time: rounded outwards."""
-    size, name = _unit(likely)
-    low = math.floor(earliest / size)
+    """Both bounds rounded outwards, in the unit of the likely time; the earlier one, if less than that, in its own."""
+    unit = _unit(likely)
+    before = unit if earliest >= unit[0] else _unit(earliest)
+    low = math.floor(earliest / before[0])
     if latest is None:
-        return f"{_count(low, name)} or more"
-    high = math.ceil(latest / size)
-    return f"{low} to {_count(high, name)}"
+        return f"{_count(low, before[1])} or more"
+    high = _count(math.ceil(latest / unit[0]), unit[1])
+    return f"{low} to {high}" if before == unit else f"{_count(low, before[1])} to {high}"

@@ -10,7 +10,7 @@ import math
 import statistics
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby, pairwise
 from typing import Literal, NamedTuple
 
@@ -56,6 +56,7 @@ class Trend:
     rate: float | None = None
     acceleration: float = 0.0
     spread: float = 0.0
+    surprise: float = 0.0  # the spread with what grew at once: it may happen again
     parts: int = 0
     risen: bool = False  # the later half grew so much more than the earlier one that it is not chance
 
@@ -74,7 +75,13 @@ def measure(points: Sequence[Point], window: float) -> Trend:
     first, last = cleaned[0], cleaned[-1]
     jumps = usage_jumps(cleaned)
     seen = Trend(window, last.at - first.at, len(cleaned), last.used - first.used, tuple(sorted_jumps(cleaned, jumps)))
-    return seen if len(cleaned) < LEAST else _with_rate(seen, _without(cleaned, jumps))
+    if len(cleaned) < LEAST:
+        return seen
+    trend, added = _with_rate(seen, _without(cleaned, jumps)), [jump for jump in jumps if jump.size > 0]
+    if not added:
+        return replace(trend, surprise=trend.spread)
+    fallen = _without(cleaned, [jump for jump in jumps if jump.size < 0])
+    return replace(trend, surprise=_with_rate(seen, fallen).spread)
 
 
 def distinct(points: Sequence[Point]) -> list[Point]:
