@@ -11,8 +11,9 @@ from .step import Step
 
 NONE = "none"
 DAY = 86400.0
-# Contents decide, not times: clients may set those. Files to be removed go first, so that a quota leaves room.
-RSYNC = ("rsync", "-aHAX", "--numeric-ids", "--checksum", "--inplace", "--delete-before")
+# Contents decide, not times: clients may set those; times are compared to the nanosecond, not to the second.
+# Files to be removed go first, so that a quota leaves room.
+RSYNC = ("rsync", "-aHAX", "--numeric-ids", "--checksum", "--modify-window=-1", "--inplace", "--delete-before")
 
 
 class Restoration:

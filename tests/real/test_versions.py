@@ -1,6 +1,7 @@
 """Snapshots of shares, as their clients see them: Previous Versions, restoration, schedule."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ def test_a_connection_that_is_open_sees_a_new_snapshot(lab: Lab) -> None:
 
 def test_restoring_brings_everything_back_and_keeps_what_was_there(lab: Lab) -> None:
     lab.make()
-    lab.site.smb("docs", "mkdir folder; put /etc/hostname folder\\letter; put /etc/hostname same")
+    lab.site.smb("docs", "mkdir folder; mkdir kept; put /etc/hostname folder\\letter; put /etc/hostname same")
     before = tree(lab)
     name = lab.take()
     lab.site.smb("docs", "del folder\\letter; rmdir folder; put /etc/passwd new")
@@ -168,6 +169,8 @@ def test_restoring_brings_everything_back_and_keeps_what_was_there(lab: Lab) -> 
     then = other.stat()
     other.write_text("x" * then.st_size)
     mounts.run("touch", "-d", f"@{then.st_mtime}", other)  # its time does not show the change
+    kept = (lab.data / "kept").stat().st_mtime_ns
+    os.utime(lab.data / "kept", ns=(kept, kept ^ 1))  # in the same second
     after = tree(lab)
     with lab.shown(name):
         lab.now += 60
