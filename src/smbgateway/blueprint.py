@@ -14,7 +14,7 @@ from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
 from .samba.instance import Instance
 from .samba.registry import Registry
-from .sources import Place, Snapshots, Source, userquota
+from .sources import Place, Snapshots, Source, Usage, userquota
 from .sources.cells import stat
 from .step import Step
 from .store import Store
@@ -151,15 +151,19 @@ class Blueprint:
         name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
         return f"{self.instance(self.world.gateways[share.gateway]).own}/run/size-{name}"
 
-    def publish_size(self, share: Share) -> None:
-        """Write that program: total and free space, in units of 1 KiB. Raises GatewayError."""
+    def publish_size(self, share: Share) -> Usage | None:
+        """Write that program, where one is needed: total and free space, in units of 1 KiB. Raises GatewayError.
+
+        Returns the size where somebody wants to know it.
+        """
         source = self.source(share)
-        if source.has_quota and not source.shows_quota:
-            usage = source.usage()
-            total = usage.limit if usage.limit is not None else usage.used + usage.available
-            text = f"#!/bin/sh\necho {total // 1024} {usage.available // 1024} 1024\n"
-            instance = self.instance(self.world.gateways[share.gateway])
-            instance.host.write(self.size_program(share), text, 0o755)
+        if not source.has_quota or source.shows_quota:
+            return source.usage() if share.storage else None
+        usage = source.usage()
+        text = f"#!/bin/sh\necho {usage.total // 1024} {usage.available // 1024} 1024\n"
+        instance = self.instance(self.world.gateways[share.gateway])
+        instance.host.write(self.size_program(share), text, 0o755)
+        return usage
 
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""

@@ -242,6 +242,7 @@ class Share(Resource):
     foreign  its directory had an owner and rights of its own, which go on to count
     made     its data exists: should it be gone one day, nothing empty takes its place
     project  its number as an XFS project
+    storage  shown as a storage of Proxmox VE, which keeps for years how full it is
     user_quota  bytes that each user with access may have; on a file system that holds more, all there counts
     """
 
@@ -260,6 +261,7 @@ class Share(Resource):
     guest: Rights | None = None
     encryption: Literal["default", "required"] = "default"
     hidden: bool = False
+    storage: bool = False
     comment: Text = ""
     adopted: bool = False
     foreign: bool = False

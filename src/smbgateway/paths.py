@@ -52,6 +52,11 @@ class Paths:
         return f"{self.run}/engine.sock"
 
     @property
+    def live(self) -> str:
+        """Sizes of the shares that this node serves now, for the storage plugin of Proxmox VE."""
+        return f"{self.run}/status.json"
+
+    @property
     def journal(self) -> str:
         """What is being changed now, for the engine after a crash."""
         return f"{self.state}/journal"

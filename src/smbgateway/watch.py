@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from .engine import Engine
 from .errors import GatewayError
+from .live import live_text, write_live
 from .model import Gateway
 from .versions import Versions
 from .world import World
@@ -105,9 +106,12 @@ class Watch:
             print(f"watch: {line}", flush=True)
 
     def _publish_sizes(self, world: World) -> None:
-        blueprint = self.engine.site.blueprint(world)
+        site = self.engine.site
+        blueprint, usages = site.blueprint(world), {}
         for share in world.shares.values():
             gateway = world.gateways.get(share.gateway)
-            if gateway and self._ours(gateway):
+            if gateway and self._ours(gateway) and gateway.name not in self.engine.failing:
                 with contextlib.suppress(GatewayError):  # status tells of a source that cannot be read
-                    blueprint.publish_size(share)
+                    if usage := blueprint.publish_size(share):
+                        usages[share.key] = usage
+        write_live(site.paths.live, live_text(site.node, usages, time.time()))

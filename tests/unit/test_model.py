@@ -430,6 +430,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "guest": "read",
             "encryption": "required",
             "hidden": True,
+            "storage": True,
             "comment": "x",
             "adopted": True,
             "foreign": True,

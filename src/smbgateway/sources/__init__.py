@@ -40,6 +40,11 @@ class Usage:
     limit: int | None
     available: int
 
+    @property
+    def total(self) -> int:
+        """What a client sees as the size of the share."""
+        return self.used + self.available if self.limit is None else self.limit
+
 
 class Snapshots(Protocol):
     """The snapshots of one source. Their names are made, and told from others, in `retention`."""
