@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .convergence import Result, Tell
-from .errors import Failed, GatewayError, NotFound
+from .errors import Conflict, Failed, GatewayError, NotFound
 
 KEPT = 200  # jobs that have ended
 CHECKED_WITHIN = 600.0  # seconds until a request that is still being checked is answered as a job all the same
@@ -35,6 +35,8 @@ class Job:
     started: float = field(default_factory=time.time)
     events: list[Event] = field(default_factory=list)
     refused: GatewayError | None = None  # by the checks, before anything was done
+    stoppable: bool = False  # what it did can be set back
+    _stop: bool = False
     _news: threading.Condition = field(default_factory=threading.Condition)
     _listeners: list[Callable[[], object]] = field(default_factory=list)
 
@@ -52,8 +54,20 @@ class Job:
                 wake()
 
     def tell(self, name: str, outcome: str, seconds: float) -> None:
-        """Progress, as the engine tells it."""
+        """Progress, as the engine tells it. Raises Failed where somebody asked to stop: then all is set back."""
+        self.stoppable = self.stoppable and outcome != "destroyed"
         self.add(Event("progress", {"name": name, "outcome": outcome, "seconds": round(seconds, 3)}))
+        if self._stop and self.stoppable:
+            self.stoppable = False
+            raise Failed("stopped", "somebody asked to")
+
+    def stop(self) -> None:
+        """Ask it to stop after the step it is at. Raises Conflict where that is too late."""
+        if self.state != "running":
+            raise Conflict(f"the job has ended: {self.title}")
+        if not self.stoppable:
+            raise Conflict(f"the job cannot be stopped any more: {self.title}", hint="it ends by itself")
+        self._stop = True
 
     def fail(self, error: GatewayError) -> None:
         """The end of a job that failed."""
@@ -104,9 +118,9 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
-    def start(self, title: str, work: Callable[[Tell], Result]) -> Job:
+    def start(self, title: str, work: Callable[[Tell], Result], stoppable: bool = False) -> Job:
         """Start a change; returns once the request is checked. Raises what the checks say: then there is no job."""
-        job = Job(title)
+        job = Job(title, stoppable=stoppable)
         with self._lock:
             self._forget()
             self._jobs[job.id] = job

@@ -1,6 +1,7 @@
 """The routes in this process: what they take, what they refuse and how, and what a change leaves to be seen."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import pytest
 
 from smbgateway import __version__
 from smbgateway.api import guard
+from smbgateway.convergence import Result, Tell
 from smbgateway.errors import CommandMissing, Conflict, Unavailable
 from smbgateway.intake import Options
+from smbgateway.jobs import Job, Jobs
 from smbgateway.store import MemoryStore
 
 from .machine import Api, EmptyMachine, new_engine
@@ -73,6 +76,59 @@ def test_records_are_shown_as_apply_accepts_them(full: Api) -> None:
     assert full.get("/v1/resources/user/alice") == (200, resources[1])
     assert "password" not in resources[1]
     assert full.post("/v1/plan", {"resources": resources})[0] == 200
+
+
+def test_who_asks_for_a_change_is_in_the_log(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    for headers in ({"x-smbgateway-user": "ann@pve!ci"}, {}, {"x-smbgateway-user": "a\tb@pam"}):
+        api.client.post("/v1/plan", json={"resources": [USER]}, headers=headers)
+    api.client.post("/v1/plan%0Aaudit", json={})
+    api.get("/v1/shares", headers={"x-smbgateway-user": "ann@pve"})
+    lines = ["ann@pve!ci POST '/v1/plan'", "root POST '/v1/plan'", "a?b@pam POST '/v1/plan'"]
+    assert capsys.readouterr().out.splitlines() == [f"audit: {line}" for line in lines] + [
+        "audit: root POST '/v1/plan\\naudit'"
+    ]
+
+
+def begun(jobs: Jobs, *outcomes: str, stoppable: bool = True) -> tuple[Job, threading.Event]:
+    """A job that does the first of these, and the others once the event is set."""
+    go = threading.Event()
+
+    def work(tell: Tell) -> Result:
+        for number, outcome in enumerate(outcomes):
+            tell(f"step {number}", outcome, 0)
+            assert go.wait(60)
+        return Result()
+
+    return jobs.start("work", work, stoppable), go
+
+
+def ended(api: Api, job: Job) -> Any:
+    api.events(job.id)
+    return api.get(f"/v1/jobs/{job.id}")[1]
+
+
+def test_a_job_is_stopped_after_the_step_it_is_at(api: Api) -> None:
+    job, go = begun(api.jobs, "created", "created", "created")
+    assert api.post(f"/v1/jobs/{job.id}/stop", None) == (202, {"job": job.id})
+    go.set()
+    shown = ended(api, job)
+    assert [event["name"] for event in shown["events"]] == ["step 0", "step 1"]
+    assert (shown["state"], shown["error"]["what"], shown["error"]["cause"]) == (
+        "failed",
+        "stopped",
+        "somebody asked to",
+    )
+    status, error = api.post(f"/v1/jobs/{job.id}/stop", None)
+    assert (status, error["what"]) == (409, "the job has ended: work")
+
+
+@pytest.mark.parametrize(("outcome", "stoppable"), [("destroyed", True), ("created", False)])
+def test_what_cannot_be_set_back_is_not_stopped(api: Api, outcome: str, stoppable: bool) -> None:
+    job, go = begun(api.jobs, outcome, "removed", stoppable=stoppable)
+    status, error = api.post(f"/v1/jobs/{job.id}/stop", None)
+    assert (status, error["what"]) == (409, "the job cannot be stopped any more: work")
+    go.set()
+    assert ended(api, job)["state"] == "done"
 
 
 def test_shares_in_short(full: Api) -> None:

@@ -150,20 +150,20 @@ def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     def apply(desired: Desired) -> Response:
         """All or nothing: what fails is set back."""
         items, options = _items(desired, engine), desired.options.engine()
-        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell))
+        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell), stoppable=True)
 
     @app.post("/v1/create", response_model=Accepted, status_code=202, summary="Make one share, in short")
     def create(request: CreateBody) -> Response:
         """Stands for `apply` of the share, and of a gateway where there is none for it."""
         items, options = resources(request, engine.site), request.options.engine()
-        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell))
+        return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell), stoppable=True)
 
     @app.post("/v1/remove", response_model=Accepted, status_code=202, summary="Remove resources")
     def remove(removal: Removal) -> Response:
         """Data stays, unless the option `destroy_data` is set."""
         names = [(target.kind, target.name) for target in removal.targets]
         title, options = _named("delete", [f"{kind} {name}" for kind, name in names]), removal.options.engine()
-        return _accepted(jobs, title, lambda tell: engine.remove(names, options, tell))
+        return _accepted(jobs, title, lambda tell: engine.remove(names, options, tell), stoppable=True)
 
 
 def _snapshots(app: FastAPI, versions: Versions, jobs: Jobs) -> None:
@@ -200,6 +200,12 @@ def _following(app: FastAPI, jobs: Jobs) -> None:
     def job(identity: str) -> Response:
         return Answer(jobs.get(identity).show())
 
+    @app.post("/v1/jobs/{identity}/stop", response_model=Accepted, status_code=202, summary="Stop a job")
+    def stop(identity: str) -> Response:
+        """After the step it is at; what it did is set back. What takes or restores snapshots, or destroys, goes on."""
+        jobs.get(identity).stop()
+        return Answer({"job": identity}, 202)
+
     @app.get("/v1/jobs/{identity}/events", response_class=StreamingResponse, responses=STREAM, summary="Follow a job")
     async def events(identity: str, last_event_id: Annotated[int, Header(ge=0)] = 0) -> Response:
         """Resumes after the event that the header Last-Event-ID names, and ends with the job."""
@@ -210,8 +216,8 @@ def _following(app: FastAPI, jobs: Jobs) -> None:
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _accepted(jobs: Jobs, title: str, work: Any) -> Response:
-    return Answer({"job": jobs.start(title, work).id}, 202)
+def _accepted(jobs: Jobs, title: str, work: Any, stoppable: bool = False) -> Response:
+    return Answer({"job": jobs.start(title, work, stoppable).id}, 202)
 
 
 def _items(desired: Desired, engine: Engine) -> list[Any]:

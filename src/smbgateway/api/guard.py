@@ -1,11 +1,15 @@
 """Before any route: who asks, and how much."""
 
+import re
+
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import GatewayError, Invalid
 from .answers import problem
 
+USER = b"x-smbgateway-user"
+USER_NAME = re.compile(r"[^A-Za-z0-9@!._+-]")  # what no name of a user has
 LARGEST = 16 * 1024 * 1024  # bytes of a request
 
 
@@ -25,6 +29,7 @@ class Guard:
         elif scope.get("peer_uid") != 0:
             await problem(GatewayError("refused", "the caller is not root"), 403)(scope, receive, send)
         else:
+            note(scope)
             await self._pass(scope, receive, send)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +41,14 @@ class Guard:
             await problem(Invalid(str(error), hint="make several of it"), 413)(scope, receive, send)
         else:
             await self.app(scope, _replay(body, receive), send)
+
+
+def note(scope: Scope) -> None:
+    """Who asked for a change, for the log. A peer that is root names the user whom it let in, as Proxmox VE does."""
+    if scope["method"] != "GET":
+        user = next((value for name, value in scope["headers"] if name == USER), b"root")
+        name = USER_NAME.sub("?", user.decode("latin-1"))
+        print(f"audit: {name} {scope['method']} {ascii(scope['path'])[:200]}", flush=True)
 
 
 async def _body(receive: Receive) -> bytes:
