@@ -16,7 +16,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'serve' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -34,12 +34,13 @@ _pve_smbgateway() {
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     'notify create --least') _smbgw_words notice warning critical; return ;;
     'notify create --security') _smbgw_words starttls tls none; return ;;
+    'token create --role') _smbgw_words admin viewer; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --router | --security | --sender | --server | --snapshots | --source | --suite | --user | --vlan | --webhook | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --suite | --user | --vlan | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
-    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor serve version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
     'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
@@ -87,7 +88,12 @@ _pve_smbgateway() {
     'notify list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
     'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
+    'token') _smbgw_words create list delete; _smbgw_words -h --help --root --json -j --verbose ;;
+    'token create') _smbgw_words -h --help --role --root --json -j --verbose ;;
+    'token list') _smbgw_words -h --help --root --json -j --verbose ;;
+    'token delete') _smbgw_words -h --help --root --json -j --verbose ;;
     'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;
+    'web') _smbgw_words -h --help --listen --port --root --json -j --verbose ;;
     'version') _smbgw_words -h --help --root --json -j --verbose ;;
     'completion') _smbgw_words bash zsh fish; _smbgw_words -h --help --root --json -j --verbose ;;
     esac

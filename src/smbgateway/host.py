@@ -26,6 +26,7 @@ PACKAGES = {
     "mount": "mount",
     "net": "samba-common-bin",
     "nsenter": "util-linux",
+    "openssl": "openssl",
     "pdbedit": "samba-common-bin",
     "perl": "perl",
     "repquota": "quota",

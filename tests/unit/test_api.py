@@ -456,7 +456,7 @@ def test_only_root_is_let_in(tmp_path: Path, uid: int | None) -> None:
     other = Api.of(new_engine(str(tmp_path)), uid)
     for path in ("/v1/version", "/openapi.json", "/nope"):
         status, error = other.get(path)
-        assert (status, error["what"], error["cause"]) == (403, "refused", "the caller is not root")
+        assert (status, error["what"], error["cause"]) == (403, "refused", "the caller is neither root nor the relay")
     assert other.post("/v1/apply", {"resources": [USER]})[0] == 403
     assert other.engine.site.world().users == {}
 

@@ -16,11 +16,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": text}
     for code, text in {
         400: "the body is not JSON",
-        403: "the caller is not root",
+        401: "nobody is signed in",
+        403: "the caller may not do that",
         404: "no such resource",
         409: "the world is not as the request assumes",
         413: "the request is too large",
         422: "faults in the request, all at once, each with its field",
+        429: "too many wrong passwords",
         500: "it failed and was set back",
         503: "something needed is away: a program, the store",
     }.items()

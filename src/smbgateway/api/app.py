@@ -29,7 +29,8 @@ from ..versions import Versions
 from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
-from .guard import Guard
+from .door import Asked, add_door
+from .pages import add_pages
 from .receivers import add_receivers
 from .schema import document
 
@@ -57,7 +58,7 @@ def make(engine: Engine) -> FastAPI:
     courier = notify.make(site.store, site.paths, site.host, site.node)
     app.state.engine, app.state.status, app.state.jobs, app.state.courier = engine, status, jobs, courier
     app.openapi = functools.cache(lambda: document(app))  # type: ignore[method-assign]
-    app.add_middleware(Guard)
+    add_door(app, site)
     add_problems(app)
     _records(app, engine, status)
     _places(app, engine)
@@ -67,6 +68,7 @@ def make(engine: Engine) -> FastAPI:
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
     add_receivers(app, courier, site.node)
+    add_pages(app)
     return app
 
 
@@ -142,27 +144,27 @@ def _state(app: FastAPI, status: Status) -> None:
 
 def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     @app.post("/v1/plan", response_model=bodies.Cells, summary="What an apply would change; touches nothing")
-    def plan(desired: Desired) -> Response:
-        cells = engine.plan(_items(desired, engine), desired.options.engine())
+    def plan(desired: Desired, caller: Asked) -> Response:
+        cells = engine.plan(_items(desired, engine), desired.options.engine(caller))
         return Answer({"cells": [show_cell(cell) for cell in cells]})
 
     @app.post("/v1/apply", response_model=Accepted, status_code=202, summary="Make the world as resources say")
-    def apply(desired: Desired) -> Response:
+    def apply(desired: Desired, caller: Asked) -> Response:
         """All or nothing: what fails is set back."""
-        items, options = _items(desired, engine), desired.options.engine()
+        items, options = _items(desired, engine), desired.options.engine(caller)
         return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell), stoppable=True)
 
     @app.post("/v1/create", response_model=Accepted, status_code=202, summary="Make one share, in short")
-    def create(request: CreateBody) -> Response:
+    def create(request: CreateBody, caller: Asked) -> Response:
         """Stands for `apply` of the share, and of a gateway where there is none for it."""
-        items, options = resources(request, engine.site), request.options.engine()
+        items, options = resources(request, engine.site), request.options.engine(caller)
         return _accepted(jobs, _title(items), lambda tell: engine.apply(items, options, tell), stoppable=True)
 
     @app.post("/v1/remove", response_model=Accepted, status_code=202, summary="Remove resources")
-    def remove(removal: Removal) -> Response:
+    def remove(removal: Removal, caller: Asked) -> Response:
         """Data stays, unless the option `destroy_data` is set."""
         names = [(target.kind, target.name) for target in removal.targets]
-        title, options = _named("delete", [f"{kind} {name}" for kind, name in names]), removal.options.engine()
+        title, options = _named("delete", [f"{kind} {name}" for kind, name in names]), removal.options.engine(caller)
         return _accepted(jobs, title, lambda tell: engine.remove(names, options, tell), stoppable=True)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, WrapValidator
 
 from ..create import CreateRequest
 from ..fields import Path as FilePath
@@ -10,6 +10,7 @@ from ..fields import State
 from ..guests.template import Recipe
 from ..intake import Options
 from ..model import AnyResource, Share
+from .people import Caller, Denied, Role
 
 Kind = Literal["gateway", "share", "user", "group", "receiver"]
 JobState = Literal["running", "done", "failed"]
@@ -38,8 +39,10 @@ class RequestOptions(Strict):
     destroy_data: bool = Field(False, description="remove the data too")
     allow_paths: list[str] = Field([], max_length=100, description="further directories below which sources may lie")
 
-    def engine(self) -> Options:
-        """For the engine."""
+    def engine(self, caller: Caller) -> Options:
+        """For the engine. Raises Denied where the caller asks for what is root's."""
+        if self.allow_paths and not caller.is_root:
+            raise Denied("refused", "only root may name further directories (allow_paths)")
         return Options(self.force, self.destroy_data, tuple(self.allow_paths))
 
 
@@ -106,6 +109,51 @@ class Problem(Strict):
     left: list[str]
     faults: list[FaultView]
     exit_code: int = Field(description="of the command line")
+
+
+class Credentials(Strict):
+    """A user of the system, as PAM knows it."""
+
+    name: str = Field(max_length=64)
+    password: SecretStr = Field(max_length=1024)
+
+
+class SessionInfo(Strict):
+    """Who is signed in."""
+
+    name: str
+    role: Role
+    form: str = Field(description="goes with each change, in the header X-CSRF-Token; empty without a session")
+
+
+class TokenName(Strict):
+    """A token by name."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+class TokenBody(TokenName):
+    """A token to make."""
+
+    role: Role = "viewer"
+
+
+class MadeToken(TokenBody):
+    """A new token."""
+
+    token: str = Field(description="told this once; goes with each request: `Authorization: Bearer TOKEN`")
+
+
+class TokenRow(TokenBody):
+    """A token in a list."""
+
+    made: float = Field(description="Unix time")
+
+
+class TokenRows(Strict):
+    """Oldest first."""
+
+    tokens: list[TokenRow]
 
 
 class Version(Strict):

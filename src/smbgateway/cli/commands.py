@@ -286,6 +286,24 @@ def _serve(parser: Parser) -> None:
     parser.add_argument("--node", metavar="NAME", default="", help="name of this node (default: the host's)")
 
 
+def _web(parser: Parser) -> None:
+    text = "address to listen at (default 127.0.0.1: this machine only; 0.0.0.0 is everywhere)"
+    parser.add_argument("--listen", metavar="IP", default="127.0.0.1", help=text)
+    parser.add_argument("--port", metavar="N", type=int, default=8445, help="TCP port (default 8445)")
+
+
+def _token(parser: Parser) -> None:
+    create = parser.add_command("create", "make a token, and print it this once", "tokens:create")
+    create.add_argument("name", metavar="NAME", help="what it is for")
+    text = "admin may change all; viewer (default) may look"
+    create.add_argument("--role", choices=["admin", "viewer"], default="viewer", help=text)
+    listed = parser.add_command("list", "list tokens", "tokens:list_all")
+    delete = parser.add_command("delete", "delete a token: it opens nothing from then on", "tokens:delete")
+    delete.add_argument("name", metavar="NAME", help="which")
+    for command in (create, listed, delete):
+        command.common()
+
+
 def _completion(parser: Parser) -> None:
     parser.add_argument("shell", choices=["bash", "zsh", "fish"])
 
@@ -308,7 +326,9 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "notify": ("list, make, delete and test those who are told of shares that fill", _notify, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),
     "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
+    "token": ("make, list and delete tokens with which programs use the API", _token, ""),
     "serve": ("run the engine", _serve, "service:serve"),
+    "web": ("run the relay: TLS for browsers and programs that use the API", _web, "service:web"),
     "version": ("print versions", _nothing, "service:version"),
     "completion": ("print a completion script", _completion, "completion:run"),
 }

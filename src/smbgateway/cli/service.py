@@ -1,4 +1,4 @@
-"""serve and version."""
+"""serve, web and version."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ def serve(session: Session, arguments: Namespace) -> int:
 
     try:
         run(root=session.root, node=arguments.node)
+    except GatewayError as error:
+        raise Problem(error.to_json()) from error
+    return 0
+
+
+def web(session: Session, arguments: Namespace) -> int:
+    """Run the relay until it is told to end."""
+    from ..api.relay import relay
+    from ..errors import GatewayError
+
+    try:
+        relay(session.root, arguments.listen, arguments.port)
     except GatewayError as error:
         raise Problem(error.to_json()) from error
     return 0
