@@ -1,12 +1,13 @@
 # Sourced by ./test and ./quickstart: packages and the Python environment, on a Debian that has nothing of ours.
 # shellcheck shell=bash disable=SC2034
 
-STOCK_UNITS="smbd.service nmbd.service samba-ad-dc.service winbind.service zfs-fuse.service"
+STOCK_UNITS="smbd.service nmbd.service samba-ad-dc.service winbind.service ctdb.service zfs-fuse.service"
 GUARD=/usr/sbin/policy-rc.d
 GUARD_IS_OURS=
 BASE_PACKAGES="python3 python3-venv"
 CEPH_PACKAGES="ceph-common ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse python3-cephfs python3-rados"
 CONTAINER_PACKAGES="lxc mmdebstrap debian-archive-keyring"
+CLUSTER_PACKAGES="ctdb python3-samba"
 SAMBA_PACKAGES="samba samba-vfs-modules smbclient libnss-extrausers xfsprogs acl attr tdb-tools iproute2 mount"
 
 # install_packages NAME...: installs what is missing; starts none of their services.

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import Conflict
-from .model import Gateway, Group, LxcMode, Mode, Receiver, Resource, Share, User, XfsSource
+from .model import Cluster, Gateway, Group, LxcMode, Member, Mode, Receiver, Resource, Share, User, XfsSource
 from .samba.config import needs_apple
 from .world import World
 
@@ -53,7 +53,9 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
     update: dict[str, object] = {}
     if isinstance(record, Gateway):
         update["sid"] = record.sid or _sid(world)
-        update["mode"] = _mode(record.mode, world.gateways.get(record.name), node)
+        before = world.gateways.get(record.name)
+        update["mode"] = record.mode if record.cluster else _mode(record.mode, before, node)
+        update["cluster"] = record.cluster and _cluster(record.cluster, before.cluster if before else None)
     elif isinstance(record, User):
         update["uid"] = record.uid or _free((user.uid for user in world.users.values()), node.taken)
     elif isinstance(record, Group):
@@ -71,6 +73,14 @@ def _mode(mode: Mode, before: Gateway | None, node: Node) -> Mode:
             chosen = {name: getattr(before.mode, name) for name in mode.allocated}
         update |= {name: value for name, value in chosen.items() if not getattr(mode, name)}
     return mode.model_copy(update=update)
+
+
+def _cluster(cluster: Cluster, before: Cluster | None) -> Cluster:
+    """Members keep their numbers: who is left out is marked as removed in its place, who is new goes to the end."""
+    wanted = {(member.node, member.address): member for member in cluster.members}
+    known = [(member.node, member.address) for member in before.members] if before else []
+    kept = [wanted.pop(key, Member(node=key[0], address=key[1], removed=True)) for key in known]
+    return cluster.model_copy(update={"members": (*kept, *wanted.values())})
 
 
 def _mac() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from . import modes, sources
+from .cluster.member import ClusterMember
 from .errors import CommandFailed, Unavailable
 from .host import Host
 from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
@@ -32,6 +33,7 @@ class Blueprint:
     store: Store
     world: World
     roots: Sequence[str] = ()
+    node: str = ""
 
     def mode(self, gateway: Gateway) -> modes.Mode:
         """How a gateway runs."""
@@ -124,11 +126,21 @@ class Blueprint:
         """The Samba of a gateway, running, with its accounts."""
         mode, accounts = self.mode(gateway), self.accounts(gateway)
         instance = mode.instance
+        if gateway.cluster:
+            member = self.member(gateway)
+            people = [member.shared(step) for step in accounts.passdb()]
+            return [*instance.steps(), *member.steps(), *accounts.files(), member.daemon(), *people]
         return [*mode.steps(), *instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+
+    def member(self, gateway: Gateway) -> ClusterMember:
+        """This node's part of a cluster."""
+        return ClusterMember(self.instance(gateway), self.node, self.store.lock)
 
     def published(self, registry: Registry, share: Share) -> Step:
         """The share in its gateway's registry."""
-        return registry.published(share.name, self.parameters(share))
+        step = registry.published(share.name, self.parameters(share))
+        gateway = self.world.gateways[share.gateway]
+        return self.member(gateway).shared(step) if gateway.cluster else step
 
     def parameters(self, share: Share) -> Parameters:
         """The definition of a share."""

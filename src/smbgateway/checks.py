@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .cluster import rules as clusters
 from .errors import Fault
 from .model import (
     SOURCE_SPECS,
@@ -74,6 +75,7 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
     yield from _guests(gateway, staged, before)
+    yield from clusters.faults(gateway, staged, before)
 
 
 def _guests(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[Fault]:
@@ -88,7 +90,7 @@ def _collide(one: Gateway, two: Gateway) -> bool:
     mine, theirs = set(one.mode.addresses), set(two.mode.addresses)
     if isinstance(one.mode, LxcMode) or isinstance(two.mode, LxcMode):  # with an address of its own
         return bool(mine & theirs)
-    if one.mode.node != two.mode.node or one.mode.port != two.mode.port:
+    if not set(one.nodes) & set(two.nodes) or one.mode.port != two.mode.port:
         return False
     return not mine or not theirs or bool(mine & theirs)
 
@@ -102,6 +104,7 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
     if before and before.source != share.source:
         here = show_source(before.source)
         yield Fault("source", f"the data is at {here} and stays there", "make another share for another source")
+    yield from clusters.source_faults(share, gateway)
     yield from _project(share, staged)
     yield from _principals(share, staged)
     if share.guest and gateway and not gateway.allow_guests:
@@ -137,7 +140,8 @@ class Places:
 
     def _place(self, share: Share) -> tuple[object, ...]:
         gateway, source = self.staged.gateways.get(share.gateway), share.source
-        node = None if isinstance(source, CephfsSource) else gateway and gateway.mode.node  # Ceph is all nodes' alike
+        shared = isinstance(source, CephfsSource) or getattr(source, "shared", False)  # all nodes' alike
+        node = None if shared else gateway and gateway.mode.node
         space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
         return (node, f"{space} {getattr(source, 'conf', '')}", *_spec(share).strip("/").split("/"))
 

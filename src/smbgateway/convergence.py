@@ -102,7 +102,7 @@ class Convergence:
             with contextlib.suppress(GatewayError):  # only what clients are told of the size; the monitor tries again
                 blueprint.publish_size(share)
         steps = {share.name: blueprint.published(registry, share) for share in scope.shares}
-        if len(steps) > MANY:
+        if len(steps) > MANY and not scope.gateway.cluster:
             registry.prefetch()
             absent = {s.name: blueprint.parameters(s) for s in scope.shares if steps[s.name].read() is None}
             if absent:

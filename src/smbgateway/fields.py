@@ -184,6 +184,15 @@ def secret_rule(value: SecretStr) -> SecretStr:
     return value
 
 
+def _cluster_lock(value: str) -> str:
+    kind, _, rest = value.partition(":")
+    if kind == "file" and rest:
+        return f"file:{_path(rest)}"
+    if kind == "rados" and re.fullmatch(rf"({_CEPH_NAME}@)?{_CEPH_NAME}/{_CEPH_NAME}", rest):
+        return value
+    raise ValueError(f'"{cut(value)}" is not a lock: write file:PATH or rados:[USER@]POOL/OBJECT')
+
+
 _CEPH_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # what starts with _ is Ceph's own
 DEFAULT_GROUP = "smbgateway"  # of VOLUME/NAME
 Path = Annotated[str, AfterValidator(_path)]
@@ -202,5 +211,6 @@ Text = Annotated[str, Field(max_length=256), AfterValidator(_text)]
 FullName = Annotated[Text, AfterValidator(_full_name)]
 _SIZES = {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string", "examples": ["10G", "1.5T"]}]}
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZES)]
+ClusterLock = Annotated[str, AfterValidator(_cluster_lock)]
 Rights = Literal["read", "write"]
 State = Literal["creating", "ready", "failed", "deleting"]

@@ -14,6 +14,8 @@ from .errors import CommandFailed, CommandMissing
 PACKAGES = {
     "btrfs": "btrfs-progs",
     "ceph-fuse": "ceph-fuse",
+    "ctdb": "ctdb",
+    "ctdbd": "ctdb",
     "getfacl": "acl",
     "getfattr": "attr",
     "ip": "iproute2",

@@ -37,7 +37,7 @@ class Installation:
 
     def blueprint(self, world: World, roots: Sequence[str] = ()) -> Blueprint:
         """Records to steps; `roots` are further directories below which sources may lie."""
-        return Blueprint(self.host, self.paths, self.store, world, roots)
+        return Blueprint(self.host, self.paths, self.store, world, roots, self.node)
 
     @property
     def templates(self) -> Templates:
@@ -46,7 +46,7 @@ class Installation:
 
     def owns(self, gateway: Gateway) -> bool:
         """Whether this node runs a gateway."""
-        return gateway.mode.node in ("", self.node)
+        return self.node in gateway.nodes or gateway.nodes == ("",)
 
     def home(self, key: str, world: World) -> tuple[Share, Gateway]:
         """A share and its gateway. Raises NotFound, and Conflict where they are another node's."""
@@ -55,7 +55,7 @@ class Installation:
         gateway = world.find("gateway", share.gateway)
         assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
         if not self.owns(gateway):
-            what = f"{share.title} is node {gateway.mode.node}'s, this is {self.node}"
+            what = f"{share.title} is node {', '.join(gateway.nodes)}'s, this is {self.node}"
             raise Conflict(what, hint="ask the engine of that node")
         return share, gateway
 
@@ -91,7 +91,7 @@ class Installation:
     @staticmethod
     def unc(gateway: Gateway, share: Share) -> str:
         """Where Windows finds a share."""
-        address = gateway.mode.addresses[0] if gateway.mode.addresses else os.uname().nodename
+        address = gateway.addresses[0] if gateway.addresses else os.uname().nodename
         return f"\\\\{address}\\{share.name}"
 
 

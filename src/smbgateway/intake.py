@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from .allocate import Node, allocate
 from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
+from .cluster.member import look as look_member
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
 from .model import Gateway, Group, Receiver, Resource, Share, User, XfsSource, examine
@@ -79,7 +80,7 @@ class Intake:
         for record in removed:
             gateway = world.gateways.get(getattr(record, "gateway", record.name))
             if isinstance(record, Share | Gateway) and gateway and not self.site.owns(gateway):
-                node = gateway.mode.node
+                node = ", ".join(gateway.nodes)
                 raise Conflict(f"{record.title} is node {node}'s", hint="ask the engine of that node")
         if faults := check_removed(world.staged([], removed), removed):
             raise Invalid.of(faults)
@@ -119,7 +120,7 @@ class Intake:
     def _look_share(self, share: Share, blueprint: Blueprint, options: Options) -> tuple[list[Fault], bool]:
         gateway = blueprint.world.gateways.get(share.gateway)
         if gateway and not self.site.owns(gateway):
-            told = f"it is node {gateway.mode.node}'s, this is {self.site.node}"
+            told = f"it is node {', '.join(gateway.nodes)}'s, this is {self.site.node}"
             return [Fault("gateway", told, "ask the engine of that node")], False
         source = blueprint.source(share)
         try:
@@ -150,9 +151,13 @@ class Intake:
 
     def _look_gateway(self, gateway: Gateway, blueprint: Blueprint, former: World) -> list[Fault]:
         if not self.site.owns(gateway):
-            told = f"the gateway is node {gateway.mode.node}'s, this is {self.site.node}"
+            told = f"the gateway is node {', '.join(gateway.nodes)}'s, this is {self.site.node}"
             return [Fault("mode.node", told, "ask the engine of that node")]
-        return blueprint.mode(gateway).look(former.gateways.get(gateway.name))
+        mode = blueprint.mode(gateway)
+        faults = mode.look(former.gateways.get(gateway.name))
+        if gateway.cluster:
+            faults += look_member(mode.instance, gateway.cluster, self.site.node, self.site.paths.config)
+        return faults
 
     def _look_receivers(self, records: Sequence[Resource]) -> list[Fault]:
         """Whether there is a way to those who shall be told."""

@@ -45,10 +45,12 @@ from .fields import (
 from .specs import SOURCE_SPECS as SOURCE_SPECS
 from .specs import BtrfsSource as BtrfsSource
 from .specs import CephfsSource as CephfsSource
+from .specs import Cluster as Cluster
 from .specs import DirectorySource as DirectorySource
 from .specs import ImageSource as ImageSource
 from .specs import JournalWay as JournalWay
 from .specs import MailWay as MailWay
+from .specs import Member as Member
 from .specs import Model as Model
 from .specs import ProxmoxWay as ProxmoxWay
 from .specs import Source as Source
@@ -220,19 +222,35 @@ ResourceT = TypeVar("ResourceT", bound=Resource)
 
 
 class Gateway(Resource):
-    """One Samba server. `apple` is set by itself when a share needs it: then all its shares load fruit."""
+    """One Samba server, or a cluster of them.
+
+    apple    set by itself when a share needs it: then all its shares load fruit
+    cluster  the nodes that serve it together
+    """
 
     allocated = ("apple", "sid")
 
     kind: Literal["gateway"] = "gateway"
     name: GatewayName
     mode: Mode = Field(default_factory=NativeMode)
+    cluster: Cluster | None = None
     hardened: bool = False
     minimum_protocol: Literal["SMB2_10", "SMB3_00", "SMB3_11"] = "SMB3_00"
     allow_guests: bool = False
     workgroup: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$")] = "WORKGROUP"
     apple: bool = False
     sid: str = Field("", pattern=r"^(S-1-5-21(-\d{1,10}){3})?$")
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Who runs it."""
+        return tuple(member.node for member in self.cluster.active) if self.cluster else (self.mode.node,)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach it; none for every address of its node."""
+        public = self.cluster.addresses if self.cluster else ()
+        return tuple(each.address.partition("/")[0] for each in public) or self.mode.addresses
 
 
 class Share(Resource):
@@ -391,8 +409,11 @@ def _trace(inside: Any, location: tuple[int | str, ...]) -> tuple[list[str], lis
     place: list[str] = []
     known: list[str] = []
     for part in location:
+        models = [m for m in get_args(inside) if hasattr(m, "model_fields")]
+        if isinstance(part, str) and models and "kind" not in models[0].model_fields:
+            inside, models = models[0], []  # one that may be left out, or one of many
         fields = getattr(inside, "model_fields", None)
-        members = {m.model_fields["kind"].default: m for m in get_args(inside) if hasattr(m, "model_fields")}
+        members = {m.model_fields["kind"].default: m for m in models}
         if fields is not None:
             known, inside = list(fields), fields[part].annotation if part in fields else None
             place.append(cut(part))

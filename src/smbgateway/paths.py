@@ -39,7 +39,7 @@ class Paths:
     @property
     def lock(self) -> str:
         """The lock of the store: a directory, made and removed (pmxcfs knows no other cluster-wide lock)."""
-        return f"{PVE}/priv/lock/smbgateway" if self.on_proxmox else f"{self.state}/lock"
+        return f"{PVE}/priv/lock/smbgateway" if self.on_proxmox else f"{self.config}/.lock"
 
     @property
     def run(self) -> str:

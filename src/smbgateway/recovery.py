@@ -12,7 +12,8 @@ from .convergence import Convergence, silent
 from .errors import Failed, GatewayError
 from .installation import Installation
 from .model import Gateway, Receiver, Resource, Share, User
-from .samba.instance import scratch
+from .samba.instance import Instance, scratch
+from .samba.launch import launcher
 from .samba.registry import Registry
 from .samba.session import PROOF_FILE
 from .secret import secret_name
@@ -205,6 +206,22 @@ class Recovery:
         with contextlib.suppress(GatewayError):
             registry.prefetch()
         return [said for s in shares for said in self._try(s.title, [blueprint.published(registry, s)])]
+
+    def release(self, world: World) -> list[str]:
+        """End members of clusters that are no longer ours: another engine removed us, or the gateway."""
+        if getattr(self.site.store, "broken", {}):  # a record that cannot be read is not one that is gone
+            return []
+        said = []
+        for own in glob.glob(f"{glob.escape(self.site.paths.instance(''))}*/ctdb/fence.json"):
+            name = own.split("/")[-3]
+            gateway = world.gateways.get(name)
+            if gateway is None or not self.site.owns(gateway):
+                instance = Instance(self.site.host, gateway or Gateway(name=name), self.site.paths.instance(name),
+                                    launcher(self.site.host, self.site.paths.root))  # fmt: skip
+                instance.stop()
+                self.site.host.run("rm", "-rf", "--one-file-system", "--", instance.own)
+                said.append(f"gateway {name}: this node is no member any more")
+        return said
 
     @staticmethod
     def _try(title: str, steps: Sequence[Step]) -> list[str]:

@@ -7,7 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .fields import CephUser, Dataset, Hostname, MailAddress, Path, Subvolume, Url
+from .fields import (
+    Address,
+    CephUser,
+    ClusterLock,
+    Dataset,
+    Hostname,
+    Interface,
+    Link,
+    MailAddress,
+    NodeName,
+    Path,
+    Subvolume,
+    Url,
+)
 
 
 class Model(BaseModel):
@@ -17,10 +30,14 @@ class Model(BaseModel):
 
 
 class DirectorySource(Model):
-    """A directory of the node, existing or new. It has no quota of its own."""
+    """A directory of the node, existing or new. It has no quota of its own.
+
+    shared  it lies on a file system that all nodes have mounted, with locks that hold between them
+    """
 
     kind: Literal["directory"] = "directory"
     path: Path
+    shared: bool = False
 
 
 class ImageSource(Model):
@@ -108,3 +125,39 @@ class JournalWay(Model):
 
 
 Way = Annotated[ProxmoxWay | MailWay | WebhookWay | JournalWay, Field(discriminator="kind")]
+
+
+class Member(Model):
+    """A node of a cluster, and its address in the network of CTDB, which is neither authenticated nor encrypted.
+
+    Its place in the record is its number (PNN), which is never given to another: who leaves stays, as `removed`.
+    """
+
+    node: Annotated[NodeName, Field(min_length=1)]
+    address: Address
+    removed: bool = False
+
+
+class PublicAddress(Model):
+    """An address that clients use, which moves between members; ADDRESS/LENGTH."""
+
+    address: Interface
+    interface: Annotated[Link, Field(min_length=1)]
+
+
+class Cluster(Model):
+    """A gateway of several nodes.
+
+    lock    which half may go on after a partition: file:PATH on the shared file system, or rados:[USER@]POOL/OBJECT
+    quorum  who serves: a majority, or by `lock` also a last survivor that has the lock
+    """
+
+    members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=16)]
+    addresses: Annotated[tuple[PublicAddress, ...], Field(min_length=1, max_length=64)]
+    lock: ClusterLock | None = None
+    quorum: Literal["majority", "lock"] = "majority"
+
+    @property
+    def active(self) -> tuple[Member, ...]:
+        """Members that have not left."""
+        return tuple(member for member in self.members if not member.removed)

@@ -52,6 +52,7 @@ class Watch:
             self._world = self.engine.site.world()
             self._adopt(self._world)
         self._revive(self._world)
+        self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
         if due:
             self._sized = time.monotonic()
@@ -94,7 +95,9 @@ class Watch:
                 self._tell(self.engine.bring_up(gateway.name))
 
     def _ours(self, gateway: Gateway) -> bool:
-        return gateway.state == "ready" and self.engine.site.owns(gateway)
+        """A cluster comes to be by all its members at once."""
+        state = "creating" if gateway.cluster and gateway.state == "creating" else "ready"
+        return gateway.state == state and self.engine.site.owns(gateway)
 
     def _free(self, gateway: Gateway) -> bool:
         """Ours, and not in an operation: the other gateways do not wait for that."""

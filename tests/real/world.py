@@ -297,7 +297,7 @@ def tree(root: Path) -> list[str]:
     ]
     found = mounts.run("find", root, "(", *skipped[1:], ")", "-prune", "-o", "-printf", "%p %y %m %U:%G\n").splitlines()
     folders = tuple(f"{state}/{name}" for name in ("journal", "config", "priv", "native d", "mounts d"))
-    found = [line for line in found if not line.startswith((f"{state}/lock ", f"{state}/mounts/files d"))]
+    found = [line for line in found if not line.startswith((f"{state}/config/.lock ", f"{state}/mounts/files d"))]
     return sorted(line for line in found if not (line.startswith(folders) and " f " not in line.removeprefix(state)))
 
 

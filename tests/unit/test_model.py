@@ -408,6 +408,10 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
         {
             "name": "other",
             "mode": {"kind": "native", "port": 1445},
+            "cluster": {
+                "members": [{"node": "n1", "address": "10.1.1.1"}],
+                "addresses": [{"address": "10.1.0.100/24", "interface": "vmbr0"}],
+            },
             "hardened": True,
             "minimum_protocol": "SMB3_11",
             "allow_guests": True,

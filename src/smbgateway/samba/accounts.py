@@ -96,7 +96,9 @@ class Accounts:
         """The passdb accounts without their hashes, `name -> "[U          ] LCT-..."`: one command for all."""
         if self._known is None:
             loaded = self.instance.host.read(f"{self.instance.own}/run/loaded") is not None
-            self._known = listed(self.instance) if loaded else {}
+            if not loaded or (self.instance.gateway.cluster and self.instance.pid() is None):
+                return {}
+            self._known = listed(self.instance)
         return self._known
 
     def _account(self, user: User) -> Step:

@@ -66,6 +66,7 @@ def global_section(gateway: Gateway, own: str) -> str:
         "usershare max shares": "0",
         "passdb backend": "tdbsam",
         **_network(gateway),
+        **(_clustering(gateway, own) if gateway.cluster else {}),
         **_protection(gateway),
         **(FRUGAL if isinstance(gateway.mode, LxcMode) and gateway.mode.memory < ROOMY else {}),
         "disable spoolss": "yes",
@@ -99,6 +100,11 @@ def _network(gateway: Gateway) -> Parameters:
     if isinstance(gateway.mode, NativeMode) and gateway.mode.addresses:
         network |= {"interfaces": " ".join(gateway.mode.addresses), "bind interfaces only": "yes"}
     return network
+
+
+def _clustering(gateway: Gateway, own: str) -> Parameters:
+    """Locks, sessions, registry and accounts are those of all members (ctdb(7)); its own socket, not the host's."""
+    return {"clustering": "yes", "ctdbd socket": f"{own}/ctdb/run/ctdbd.socket"}
 
 
 def _protection(gateway: Gateway) -> Parameters:

@@ -40,11 +40,14 @@ class Instance:
 
     def inside(self, program: str, *arguments: str) -> str:
         """Run a tool where our accounts are seen. Raises Unavailable where the instance is down."""
+        return self.enter(program, f"--configfile={self.conf}", *arguments)
+
+    def enter(self, *argv: str, timeout: float = 60) -> str:
+        """Run a command in the mount namespace of the instance. Raises Unavailable where that is down."""
         pid = self.pid()
         if pid is None:
             raise Unavailable(f"the Samba of gateway {self.gateway.name} is not running")
-        enter = ("nsenter", f"--mount=/proc/{pid}/ns/mnt", "--")
-        return self.host.run(*enter, program, f"--configfile={self.conf}", *arguments)
+        return self.host.run("nsenter", f"--mount=/proc/{pid}/ns/mnt", "--", *argv, timeout=timeout)
 
     def control(self, *message: str) -> None:
         """Send a message to the running smbd (smbcontrol(1))."""
@@ -67,8 +70,7 @@ class Instance:
             self.file("group", GROUPS),
             self.file("client.conf", config.client_section(self.own)),
             self.file("smb.conf", config.global_section(self.gateway, self.own)),
-            self._sid(),
-            self._passdb(),
+            *([] if self.gateway.cluster else [self._sid(), self._passdb()]),
         ]
 
     def file(self, name: str, text: str, mode: int = 0o644) -> Step:
@@ -156,7 +158,7 @@ class Instance:
 
     def daemon(self) -> Step:
         """The running smbd; its value is what it listens on and the configuration it has loaded."""
-        want = _loads(config.global_section(self.gateway, self.own))
+        want = loads(config.global_section(self.gateway, self.own))
 
         def read() -> str | None:
             return (self.host.read(f"{self.own}/run/loaded") or "unknown") if self.pid() else None
@@ -167,19 +169,23 @@ class Instance:
                 self.stop()
             elif now is None:
                 self._start()
-            elif now.split(" ")[0] != _loads(self.host.read(self.conf) or "").split(" ")[0]:
+            elif now.split(" ")[0] != loads(self.host.read(self.conf) or "").split(" ")[0]:
                 self.stop()
                 self._start()
             else:
                 self.control("smbd", "reload-config")
             if value is not None:  # what was loaded, which during an undo is not yet what shall be
-                self.host.write(f"{self.own}/run/loaded", _loads(self.host.read(self.conf) or ""))
+                self.host.write(f"{self.own}/run/loaded", loads(self.host.read(self.conf) or ""))
 
         return Step(f"smbd of gateway {self.label}", want, read, write)
 
     def _start(self) -> None:
         self.host.run("smbd", "--version")  # a missing package is named before anything hangs
         self.launcher.start(self.gateway.name, self.own)
+        self.await_answer()
+
+    def await_answer(self) -> None:
+        """Wait until smbd takes connections; where it does not, all is stopped. Raises Failed."""
         deadline = time.monotonic() + READY_WAIT
         while not self.answers():
             if time.monotonic() > deadline:
@@ -240,7 +246,7 @@ GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
 
 
-def _loads(text: str) -> str:
+def loads(text: str) -> str:
     """What an smbd that loads this configuration listens on, and the digest of it: `127.0.0.1:445 DIGEST`."""
     parameters = config.parse_sections(text).get("global", {})
     listen = f"{parameters.get('interfaces', '*').replace(' ', ',')}:{parameters.get('smb ports', '')}"

@@ -87,10 +87,8 @@ class Prover:
         own = self.instance.own
         for mode, names in (("700", ("private", "state", "cache", "pid")), ("755", ("lock", "ncalrpc"))):
             self.host.run("mkdir", "-m", mode, "--", *(f"{folder}/{name}" for name in names))
-        database, suffix = f"{own}/private/secrets.tdb", f".{folder.rpartition('/')[2]}"  # with it goes the SID
-        self.host.run("tdbbackup", "-s", suffix, database)
-        self.host.run("mv", f"{database}{suffix}", f"{folder}/private/secrets.tdb")
         self.host.write(f"{folder}/smb.conf", self._configuration(candidates, folder), 0o600)
+        self._secrets(folder)
         order = {"folder": folder, "client": f"{own}/client.conf", "port": SHADOW_PORT}
         order["accounts"] = self._passwords(candidates, folder)
         order["shares"] = [[c.share.name, c.user.name, c.rights] for c in candidates if c.user]
@@ -103,6 +101,15 @@ class Prover:
             raise NotProved(failure["what"], failure["cause"])
         return dict(answer["warnings"])
 
+    def _secrets(self, folder: str) -> None:
+        """A copy of secrets.tdb, for the SID; where it is the cluster's, a new one."""
+        if self.instance.gateway.cluster:
+            self.host.run("net", f"--configfile={folder}/smb.conf", "setlocalsid", self.instance.gateway.sid)
+            return
+        database, suffix = f"{self.instance.own}/private/secrets.tdb", f".{folder.rpartition('/')[2]}"
+        self.host.run("tdbbackup", "-s", suffix, database)
+        self.host.run("mv", f"{database}{suffix}", f"{folder}/private/secrets.tdb")
+
     def _configuration(self, candidates: Sequence[Candidate], folder: str) -> str:
         overrides = {
             **directories(folder),
@@ -110,6 +117,7 @@ class Prover:
             "bind interfaces only": "yes",
             "smb ports": str(SHADOW_PORT),
             "registry shares": "no",
+            **({"clustering": "no"} if self.instance.gateway.cluster else {}),
             "passdb backend": f"smbpasswd:{folder}/accounts",
             "log file": f"{folder}/log.smbd",
         }

@@ -1,9 +1,11 @@
 """The supervisor of one instance: `python -m smbgateway.samba.supervise OWN`, in a mount namespace of its own.
 
-Keeps smbd and samba-dcerpcd running; when it is told to end, or dies, both end. The same program runs below systemd and
+Keeps smbd and samba-dcerpcd running; when it is told to end, or dies, both end. A member of a cluster has ctdbd and a
+fence instead: smbd runs below the fence, while that lets it. The same program runs below systemd and
 without it. It needs nothing but the directory of the instance.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -21,6 +23,8 @@ BINDS = {
     "group": "/etc/group",
 }
 DCERPCD = ("/usr/libexec/samba/samba-dcerpcd", "/usr/lib/x86_64-linux-gnu/samba/samba-dcerpcd")
+CTDB_BINDS = {"ctdb/etc": "/etc/ctdb", "ctdb/run": "/run/ctdb", "ctdb/var": "/var/lib/ctdb"}
+FENCE = "smbgateway.cluster.fence"
 SHORTEST, LONGEST = 0.1, 30.0  # seconds between restarts
 
 
@@ -40,9 +44,16 @@ class Child:
                 self.pause = SHORTEST
         elif now >= self.started + self.pause or not self.process:
             if self.process:
+                self.kill()  # what it left
                 self.pause = min(self.pause * 2, LONGEST)
             # It ends with us, whatever ends us: nothing of an instance outlives its supervisor.
             self.process, self.started = start(["setpriv", "--pdeathsig", "TERM", *self.argv], self.log), now
+
+    def kill(self) -> None:
+        """End it at once, with all that it started."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own
 
     def end(self) -> None:
         """End it; smbd takes its connections with it."""
@@ -57,15 +68,30 @@ class Child:
             time.sleep(0.01)
 
 
-def main(own: str) -> None:
-    """Run until SIGTERM."""
-    node = Node()
-    for name, target in BINDS.items():
-        node.run("mount", "--bind", f"{own}/{name}", target)
+def samba(own: str) -> list[Child]:
+    """smbd and samba-dcerpcd."""
     options = ["--foreground", "--no-process-group", f"--configfile={own}/smb.conf"]
     dcerpcd = next((path for path in DCERPCD if os.path.exists(path)), DCERPCD[0])
     log = f"{own}/log/supervisor.log"
-    children = [Child(["smbd", *options], log), Child([dcerpcd, "--libexec-rpcds", *options], log)]
+    return [Child(["smbd", *options], log), Child([dcerpcd, "--libexec-rpcds", *options], log)]
+
+
+def member(own: str) -> list[Child]:
+    """ctdbd and the fence; smbd and samba-dcerpcd run below that."""
+    fence = [sys.executable, "-I", "-m", FENCE, own]
+    return [Child(["ctdbd", "--interactive"], f"{own}/log/ctdb.log"), Child(fence, f"{own}/log/fence.log")]
+
+
+def main(own: str) -> None:
+    """Run until SIGTERM."""
+    node = Node()
+    clustered = os.path.isdir(f"{own}/ctdb")
+    for name, target in {**BINDS, **(CTDB_BINDS if clustered else {})}.items():
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target):
+            os.mkdir(target)
+        node.run("mount", "--bind", f"{own}/{name}", target)
+    children = member(own) if clustered else samba(own)
     wake, signalled = socket.socketpair()
     for end in (wake, signalled):
         end.setblocking(False)

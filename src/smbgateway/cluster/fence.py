@@ -1,0 +1,156 @@
+"""The fence of one member: `python -m smbgateway.cluster.fence OWN`, below the supervisor, beside ctdbd.
+
+The cluster lock decides which half may recover; it does not stop the other. Here smbd runs only below the fence, and
+only while the rule (quorum.py) says so: who is cut off loses smbd, its addresses and the lock within seconds, and comes
+back by itself. Without a fence nothing serves: smbd ends with it.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ..errors import CommandFailed, CommandMissing
+from ..host import Node
+from ..samba.supervise import samba
+from .files import PUBLIC
+from .negotiate import answers
+from .quorum import Verdict, judge, parse_status
+
+TICK, FREEZE = 0.25, 2.0  # seconds between looks, and between two that mean that we stood still meanwhile
+HEALTH = 1.0  # seconds between two questions to smbd
+
+
+class Fence:
+    """Runs smbd while this member may serve."""
+
+    def __init__(self, own: str) -> None:
+        self.own, self.node = own, Node()
+        order = json.loads(Path(f"{own}/ctdb/fence.json").read_text(encoding="utf-8"))
+        self.members, self.quorum, self.port = int(order["members"]), str(order["quorum"]), int(order["port"])
+        self.children = samba(own)
+        self.serving, self.ended = False, False
+        self.may_since = boot_time()  # when this member was last allowed to serve
+        self.had_quorum: bool | None = None
+        self.ctdbd: int | None = None
+        self.why = "starts"
+
+    def run(self) -> None:
+        """Look four times a second until SIGTERM."""
+        signal.signal(signal.SIGTERM, self._end)
+        self._note_quorum(False)
+        self.stop("starts")
+        threading.Thread(target=self._watch_health, daemon=True).start()
+        last = boot_time()
+        while not self.ended:
+            if boot_time() - last > FREEZE:  # others may have taken over: nothing may be acknowledged any more
+                self.cut(f"stood still for {boot_time() - last:.0f} s")
+            last = boot_time()
+            self.look()
+            time.sleep(TICK)
+        self.stop("ends")
+
+    def _end(self, number: int, frame: object) -> None:
+        self.ended = True
+
+    def look(self) -> None:
+        """One round."""
+        former, self.ctdbd = self.ctdbd, self._ctdbd()
+        if self.ctdbd is None or (former is not None and former != self.ctdbd):
+            self.stop("ctdbd is gone")
+            self._note_quorum(False)
+            return
+        before = boot_time()
+        verdict = self._judge()
+        if verdict.quorum is False and self.had_quorum and verdict.patience <= before - self.may_since:
+            self.cut(verdict.why)
+        elif verdict.quorum:
+            self._note_quorum(True)
+        if verdict.serve:
+            self.may_since, self.why = boot_time(), ""
+            self.serve()
+        elif boot_time() - self.may_since >= verdict.patience:
+            self.stop(verdict.why)
+
+    def _judge(self) -> Verdict:
+        try:
+            view = parse_status(self.node.run("ctdb", "-t", "1", "status", timeout=2))
+        except (CommandFailed, CommandMissing):
+            view = None
+        return judge(view, self.members, self._linked(), self.quorum)
+
+    def _ctdbd(self) -> int | None:
+        pid = (self.node.read("/run/ctdb/ctdbd.pid") or "").strip()
+        return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
+
+    def _linked(self) -> bool:
+        links = {interface for _, interface in self._public()}
+        return any((self.node.read(f"/sys/class/net/{link}/operstate") or "").strip() == "up" for link in links)
+
+    def _public(self) -> list[tuple[str, str]]:
+        lines = (self.node.read(f"{self.own}/ctdb/{PUBLIC}") or "").splitlines()
+        return [(words[0], words[1]) for words in map(str.split, lines)]
+
+    def serve(self) -> None:
+        """Keep smbd running, once the engine has said that its databases are prepared."""
+        if os.path.exists(f"{self.own}/run/prepared"):
+            self.serving = True
+            for child in self.children:
+                child.tend()
+
+    def cut(self, why: str) -> None:
+        """Serve no more, and give up the cluster lock by ending ctdbd, which comes back to ask for it."""
+        self._note_quorum(False)
+        self.stop(why)
+        if self.ctdbd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(os.getpgid(self.ctdbd), signal.SIGKILL)
+
+    def stop(self, why: str) -> None:
+        """End smbd at once, with every connection, and drop the addresses."""
+        if why != self.why:
+            print(f"fence: does not serve: {why}", flush=True)
+        self.serving, self.why = False, why
+        for child in self.children:
+            child.kill()
+        if self.ended or why != "starts" or self.ctdbd is None:
+            self._drop_addresses()
+        self._note_health(why)
+
+    def _drop_addresses(self) -> None:
+        for address, interface in self._public():
+            with contextlib.suppress(CommandFailed):  # not ours at the moment
+                self.node.run("ip", "address", "delete", address, "dev", interface)
+
+    def _note_quorum(self, quorum: bool) -> None:
+        if quorum != self.had_quorum:
+            self.node.write(f"{self.own}/run/quorum", "yes\n" if quorum else "no\n")
+        self.had_quorum = quorum
+
+    def _watch_health(self) -> None:
+        """A thread: smbd may take long to answer, and the fence never waits for it."""
+        while not self.ended:
+            if not self._linked():
+                self._note_health("no public interface has a carrier")
+            elif self.serving:
+                said = answers(self.port)
+                self._note_health(said if self.serving else self.why)
+            else:
+                self._note_health(self.why)
+            time.sleep(HEALTH)
+
+    def _note_health(self, why: str) -> None:
+        self.node.write(f"{self.own}/run/health", f"{int(time.clock_gettime(time.CLOCK_BOOTTIME))} {why}\n")
+
+
+def boot_time() -> float:
+    """Seconds since the boot, those of a suspension too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+if __name__ == "__main__":
+    Fence(sys.argv[1]).run()

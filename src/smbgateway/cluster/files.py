@@ -1,0 +1,105 @@
+"""The files of ctdbd below `OWN/ctdb/etc`, which it sees as /etc/ctdb. Pure (ctdb.conf(5), ctdb(7))."""
+
+import shlex
+
+from ..model import Cluster, Member
+
+HELPERS = "/usr/libexec/ctdb"
+PUBLIC = "etc/public_addresses"
+DATABASES = ("volatile", "persistent", "state")
+# Whole seconds, all of them. A silent death is noticed after 2 s, and a recovery follows at once (measured: shorter
+# gains nothing, and a leader timeout of 1 s never ends an election).
+TUNABLES = {
+    "KeepaliveInterval": 1,
+    "KeepaliveLimit": 2,
+    "MonitorInterval": 2,
+    "ElectionTimeout": 1,
+    "RerecoveryTimeout": 2,
+    "RecoverTimeout": 10,
+    "TakeoverTimeout": 5,
+    "ControlTimeout": 10,
+    "RecoveryDropAllIPs": 10,
+}
+
+LOCK = """\
+#!/bin/sh
+# The fence says whether this member may have the cluster lock. 1 is contention, as of the helpers of ctdb themselves.
+[ "$(cat {own}/run/quorum 2>/dev/null)" = yes ] || {{ printf 1; exit 1; }}
+exec {helper}
+"""
+
+EVENTS = """\
+#!/bin/sh
+# What ctdbd asks of this node (ctdb-script.options(5), EVENT SCRIPTS). Health is what the fence saw of smbd.
+own={own}
+case $1 in
+init)
+    while read -r address interface; do
+        ip address delete "$address" dev "$interface" 2>/dev/null
+    done <$own/ctdb/{public}
+    exit 0 ;;
+setup)
+{tunables}
+    exit 0 ;;
+takeip)
+    [ "$(cat $own/run/quorum)" = yes ] || exit 1
+    ip address replace "$3/$4" dev "$2" ;;
+releaseip)
+    ip address delete "$3/$4" dev "$2" 2>/dev/null
+    exit 0 ;;
+updateip)
+    ip address delete "$4/$5" dev "$2" 2>/dev/null
+    ip address replace "$4/$5" dev "$3" ;;
+monitor)
+    read -r stamp why <$own/run/health || {{ echo "the fence does not run"; exit 1; }}
+    read -r uptime idle </proc/uptime
+    [ $((${{uptime%.*}} - stamp)) -lt 6 ] || {{ echo "the fence does not answer"; exit 1; }}
+    [ "$why" = ok ] || {{ echo "$why"; exit 1; }} ;;
+esac
+"""
+
+
+def conf(member: Member, own: str) -> str:
+    """ctdb.conf: traffic between members on their own network only.
+
+    Databases by a path that tools outside of its mount namespace have too: they open them themselves.
+    Without real-time scheduling: a control group may forbid it, and ctdbd would not start (measured in a container).
+    """
+    sections = {
+        "logging": {"log level": "WARNING"},
+        "cluster": {"node address": member.address, "cluster lock": "!/etc/ctdb/lock", "leader timeout": "2"},
+        "database": {f"{kind} database directory": f"{own}/ctdb/var/{kind}" for kind in DATABASES},
+        "legacy": {"realtime scheduling": "false"},
+    }
+    return "\n".join(_section(name, options) for name, options in sections.items())
+
+
+def _section(name: str, options: dict[str, str]) -> str:
+    return f"[{name}]\n" + "".join(f"\t{option} = {value}\n" for option, value in options.items())
+
+
+def nodes(cluster: Cluster) -> str:
+    """A line a member, by its number; who left is commented out, so that the others keep theirs."""
+    return "".join(f"{'#' if member.removed else ''}{member.address}\n" for member in cluster.members)
+
+
+def public_addresses(cluster: Cluster) -> str:
+    """A line for each address that moves."""
+    return "".join(f"{each.address} {each.interface}\n" for each in cluster.addresses)
+
+
+def lock(cluster: Cluster, own: str) -> str:
+    """The program that takes the cluster lock."""
+    kind, _, rest = str(cluster.lock).partition(":")
+    if kind == "file":
+        helper = ["ctdb_mutex_fcntl_helper", rest]
+    else:
+        user, _, place = rest.rpartition("@")
+        helper = ["ctdb_mutex_ceph_rados_helper", "ceph", f"client.{user or 'admin'}", *place.split("/")]
+    return LOCK.format(own=own, helper=shlex.join([f"{HELPERS}/{helper[0]}", *helper[1:]]))
+
+
+def events(own: str) -> str:
+    """Our event script: the only one."""
+    tunables = "\n".join(f"    ctdb setvar {name} {value}" for name, value in TUNABLES.items())
+    return EVENTS.format(own=own, public=PUBLIC, tunables=tunables)

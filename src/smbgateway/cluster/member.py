@@ -1,0 +1,174 @@
+"""One member of a cluster, as steps on its own node: ctdbd and the fence below the supervisor, then Samba on them.
+
+Registry, accounts and the SID lie in databases of all members. Each engine converges them as its own, one at a time.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import CommandFailed, Failed, Fault, GatewayError
+from ..model import Cluster, Member
+from ..samba.config import global_section
+from ..samba.instance import Instance, loads
+from ..step import Step
+from . import files
+from .quorum import View, parse_status
+
+READY_WAIT = 60.0  # seconds until a member is in a cluster; 10 s is usual, where the others are there
+Lock = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+class ClusterMember:
+    """This node's part of a gateway."""
+
+    def __init__(self, instance: Instance, node: str, lock: Lock) -> None:
+        assert instance.gateway.cluster  # noqa: S101 - who asks knows
+        self.instance, self.host, self.lock = instance, instance.host, lock
+        self.gateway, self.own = instance.gateway, instance.own
+        self.cluster: Cluster = instance.gateway.cluster
+        self.member: Member = next(each for each in self.cluster.active if each.node == node)
+
+    def steps(self) -> list[Step]:
+        """From Samba's files to a member of the cluster that has prepared databases, but no smbd yet."""
+        order = {"members": len(self.cluster.active), "quorum": self.cluster.quorum, "port": self.gateway.mode.port}
+        file, cluster = self.instance.file, self.cluster
+        return [
+            self._directories(),
+            file("ctdb/etc/ctdb.conf", files.conf(self.member, self.own)),
+            file("ctdb/etc/nodes", files.nodes(cluster)),
+            file("ctdb/etc/public_addresses", files.public_addresses(cluster)),
+            file("ctdb/etc/lock", files.lock(cluster, self.own), 0o755),
+            file("ctdb/etc/events/legacy/50.smbgateway.script", files.events(self.own), 0o755),
+            file("ctdb/fence.json", json.dumps(order) + "\n"),
+            self._running(),
+            self.shared(self._sid()),
+            file("run/prepared", "yes\n"),
+        ]
+
+    def _directories(self) -> Step:
+        names = ("etc/events/legacy", "run", *(f"var/{kind}" for kind in files.DATABASES))
+        folders = [f"{self.own}/ctdb/{name}" for name in names]
+
+        def read() -> str | None:
+            try:
+                self.host.run("ls", "-d", "--", *folders)
+            except CommandFailed:
+                return None
+            return "present"
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.host.run("rm", "-rf", "--one-file-system", "--", f"{self.own}/ctdb")
+            else:
+                self.host.run("mkdir", "-p", "--", *folders)
+
+        return Step(f"directories of ctdb of gateway {self.gateway.name}", "present", read, write)
+
+    def ctdb(self, *arguments: str, timeout: float = 10) -> str:
+        """Run ctdb(1) on this member's ctdbd. Raises CommandFailed; Unavailable where nothing runs."""
+        return self.instance.enter("ctdb", "-t", "5", *arguments, timeout=timeout)
+
+    def view(self) -> View | None:
+        """What this member sees of the cluster, None where ctdbd does not answer."""
+        try:
+            return parse_status(self.ctdb("status"))
+        except GatewayError:
+            return None
+
+    def _running(self) -> Step:
+        def read() -> str | None:
+            return None if self.instance.pid() is None else "running" if self._joined() else "apart"
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.instance.stop()
+            elif self.instance.pid() is None:
+                self.host.run("ctdbd", "--usage")
+                self.instance.launcher.start(self.gateway.name, self.own)
+            if value == "running":
+                self._await(self._joined, f"member {self.member.node} does not join its cluster")
+
+        return Step(f"member {self.member.node} of gateway {self.gateway.name}", "running", read, write)
+
+    def _joined(self) -> bool:
+        view = self.view()
+        return view is not None and not view.recovering and not view.flags[view.pnn] & {"BANNED"}
+
+    def healthy(self) -> bool:
+        """Whether it may have addresses."""
+        view = self.view()
+        return view is not None and not view.recovering and not view.flags[view.pnn]
+
+    def _await(self, met: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + READY_WAIT
+        while not met():
+            if time.monotonic() > deadline:
+                view = self.view()
+                seen = f"it sees {view.connected} of {len(self.cluster.active)} members" if view else "ctdbd is silent"
+                health = (self.host.read(f"{self.own}/run/health") or "").partition(" ")[2].strip()
+                hint = "are the engines of the other nodes running, and their network?"
+                raise Failed(f"{what} within {READY_WAIT:g} s", f"{seen}; {health}", hint=hint)
+            time.sleep(0.1)
+
+    def shared(self, step: Step) -> Step:
+        """A step on what all members share: written by one at a time, and only where it still differs."""
+
+        def write(value: str | None) -> None:
+            with self.lock():
+                if step.read() != value:
+                    step.write(value)
+
+        return replace(step, write=write)
+
+    def _sid(self) -> Step:
+        """The machine SID, before the first smbd makes one of its own."""
+
+        def read() -> str | None:
+            return self.instance.tool("net", "getlocalsid").rpartition(": ")[2].strip() or None
+
+        def write(value: str | None) -> None:
+            if value is not None:
+                self.instance.tool("net", "setlocalsid", value)
+
+        return Step(f"SID of gateway {self.gateway.name}", self.gateway.sid, read, write)
+
+    def daemon(self) -> Step:
+        """The running smbd, below the fence; its value is the configuration it has loaded."""
+        want = loads(global_section(self.gateway, self.own))
+
+        def read() -> str | None:
+            return self.host.read(f"{self.own}/run/loaded") if self.instance.pid() else None
+
+        def write(value: str | None) -> None:
+            if value is None:
+                self.instance.stop()
+                return
+            self.instance.await_answer()
+            self.instance.control("smbd", "reload-config")
+            self._await(self.healthy, f"member {self.member.node} does not become healthy")
+            self.host.write(f"{self.own}/run/loaded", loads(self.host.read(self.instance.conf) or ""))
+
+        return Step(f"smbd of gateway {self.gateway.name}", want, read, write)
+
+
+def look(instance: Instance, cluster: Cluster, node: str, config: str) -> list[Fault]:
+    """What stands against a cluster on this node: its member, its addresses, its store."""
+    mine = next((each for each in cluster.active if each.node == node), None)
+    if mine is None:
+        return [Fault("cluster.members", f"this node, {node}, is none of them", "ask the engine of a member")]
+    faults = []
+    links = json.loads(instance.host.run("ip", "-json", "address"))
+    present = {info["local"] for link in links for info in link.get("addr_info", [])}
+    if mine.address not in present:
+        faults.append(Fault("cluster.members", f"{mine.address} is not an address of this node"))
+    for name in sorted({each.interface for each in cluster.addresses} - {link["ifname"] for link in links}):
+        known = ", ".join(link["ifname"] for link in links if link["ifname"] != "lo")
+        faults.append(Fault("cluster.addresses", f"there is no interface {name} on this node", f"there is: {known}"))
+    mounted = [line.split(" ")[4] for line in (instance.host.read("/proc/self/mountinfo") or "").splitlines()]
+    if not config.startswith("/etc/pve/") and config not in mounted:
+        hint = f"mount a directory of a shared file system at {config}, on all members, and restart the engines"
+        faults.append(Fault("cluster", "the records of this node are its own: other members would not see them", hint))
+    return faults

@@ -1,0 +1,72 @@
+"""Who may serve: the rule of the fence. Pure: what ctdbd says in, a verdict out."""
+
+import re
+from dataclasses import dataclass, field
+
+STALL, TIE = 4.0, 1.5  # seconds without recovery that a member of a majority, and one of a tie, goes on serving
+
+
+@dataclass(frozen=True)
+class View:
+    """What a member sees of its cluster (ctdb status)."""
+
+    pnn: int
+    flags: dict[int, frozenset[str]] = field(default_factory=dict)  # by number; without any, a member is healthy
+    recovering: bool = True
+    leader: int | None = None
+
+    @property
+    def connected(self) -> int:
+        """Members that it is in touch with, itself too."""
+        return sum("DISCONNECTED" not in flags for flags in self.flags.values())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a member may do.
+
+    quorum    have the cluster lock, and run ctdbd
+    serve     run smbd, and have addresses
+    patience  seconds it may go on where it may not serve
+    """
+
+    quorum: bool
+    serve: bool
+    why: str = ""
+    patience: float = 0.0
+
+
+def parse_status(text: str) -> View | None:
+    """`ctdb status`; None where it names no member as its own."""
+    flags: dict[int, frozenset[str]] = {}
+    own = None
+    for number, rest in re.findall(r"^pnn:(\d+) +\S+ +(.*)$", text, re.MULTILINE):
+        words = rest.removesuffix(" (THIS NODE)").strip()
+        own = int(number) if "(THIS NODE)" in rest else own
+        flags[int(number)] = frozenset() if words == "OK" else frozenset(words.split("|"))
+    if own is None:
+        return None
+    leader = re.search(r"^Leader:(\d+)$", text, re.MULTILINE)
+    return View(own, flags, "Recovery mode:NORMAL" not in text, int(leader[1]) if leader else None)
+
+
+def judge(view: View | None, members: int, linked: bool, quorum: str) -> Verdict:
+    """The rule.
+
+    members  of the cluster, those that are down too
+    linked   whether a public interface has a carrier
+    quorum   as the record says: `majority` or `lock`
+    """
+    if view is None:
+        return Verdict(False, False, "ctdbd does not answer", STALL)
+    seen = view.connected
+    tie = 2 * seen == members and (seen > 1 or linked)  # the lock decides
+    survivor = quorum == "lock" and linked
+    if 2 * seen <= members and not tie and not survivor:
+        return Verdict(False, False, f"sees {seen} of {members} members, which is no majority")
+    patience = STALL if 2 * seen > members else TIE
+    if stopped := view.flags[view.pnn] & {"BANNED", "STOPPED"}:
+        return Verdict(True, False, f"is {', '.join(sorted(stopped)).lower()}")
+    if view.recovering:
+        return Verdict(True, False, "is in recovery", patience)
+    return Verdict(True, True)

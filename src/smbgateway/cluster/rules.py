@@ -1,0 +1,75 @@
+"""What a cluster may be, and what it may serve. Pure."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable
+
+from ..errors import Fault
+from ..model import CephfsSource, Cluster, DirectorySource, Gateway, NativeMode, Share
+from ..world import World
+
+LOCKS = "file:PATH on the file system that the members share, or rados:POOL/OBJECT"
+ONE_NODE = "put it on CephFS or a shared file system, or serve it by a gateway of one node"
+WRITERS = {"rbd": "it has one writer only"}
+
+
+def faults(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[Fault]:
+    """What stands against a gateway as a cluster."""
+    if before and bool(before.cluster) != bool(gateway.cluster):
+        yield Fault("cluster", "a cluster is made as one, and stays one", "make another gateway, and its shares there")
+    if not gateway.cluster:
+        return
+    yield from _mode(gateway)
+    yield from _members(gateway.cluster)
+    yield from _addresses(gateway.cluster)
+    if gateway.cluster.lock is None:
+        yield Fault("cluster.lock", "without a lock both halves of a partition would serve", LOCKS)
+    for other in staged.gateways.values():
+        if other.name != gateway.name and other.cluster and (both := set(gateway.nodes) & set(other.nodes)):
+            what = f"{', '.join(sorted(both))} is a member of gateway {other.name}: a node has one ctdbd"
+            yield Fault("cluster.members", what, f"add the share to it (--gateway {other.name})")
+
+
+def _mode(gateway: Gateway) -> Iterable[Fault]:
+    mode = gateway.mode
+    if not isinstance(mode, NativeMode):
+        yield Fault("mode", f"a member does not run in mode {mode.kind}", "mode: native")
+    elif mode.node or mode.addresses:
+        hint = "cluster.members are its nodes, cluster.addresses its addresses"
+        yield Fault("mode", "a cluster has no node or address of its own", hint)
+
+
+def _members(cluster: Cluster) -> Iterable[Fault]:
+    for what, values in (
+        ("node", [member.node for member in cluster.active]),
+        ("address", [member.address for member in cluster.members]),
+    ):
+        for value in (value for value, number in Counter(values).items() if number > 1):
+            hint = "an address that a member had is not given again" if what == "address" else ""
+            yield Fault("cluster.members", f"{what} {value} stands twice", hint)
+    if len(cluster.active) < 2:
+        yield Fault("cluster.members", "a cluster has at least two members", "leave out cluster for one node")
+
+
+def _addresses(cluster: Cluster) -> Iterable[Fault]:
+    public = [ipaddress.ip_interface(each.address) for each in cluster.addresses]
+    for address, number in Counter(each.ip for each in public).items():
+        if number > 1:
+            yield Fault("cluster.addresses", f"{address} stands twice")
+    for member in cluster.active:
+        inside = [str(each.network) for each in public if ipaddress.ip_address(member.address) in each.network]
+        if inside:
+            what = f"{member.address} of {member.node} is in {inside[0]}, the network of clients"
+            hint = "CTDB neither authenticates nor encrypts: give members addresses in a network of their own"
+            yield Fault("cluster.members", what, hint)
+
+
+def source_faults(share: Share, gateway: Gateway | None) -> Iterable[Fault]:
+    """Whether a source can be served by several nodes at once."""
+    source = share.source
+    shared = isinstance(source, DirectorySource) and source.shared
+    if gateway and gateway.cluster and not shared and not isinstance(source, CephfsSource):
+        why = WRITERS.get(source.kind, "it is local to one node")
+        hint = f"source.shared: true, if it lies on a shared file system; else {ONE_NODE}"
+        yield Fault("source", f"a cluster cannot serve a {source.kind} source: {why}",
+                    hint if isinstance(source, DirectorySource) else ONE_NODE)  # fmt: skip
