@@ -8,6 +8,7 @@ BASE_PACKAGES="python3 python3-venv"
 CEPH_PACKAGES="ceph-common ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse python3-cephfs python3-rados"
 CONTAINER_PACKAGES="lxc mmdebstrap debian-archive-keyring"
 CLUSTER_PACKAGES="ctdb python3-samba"
+WEB_PACKAGES="openssl python3-pampy"
 SAMBA_PACKAGES="samba samba-vfs-modules smbclient libnss-extrausers xfsprogs acl attr tdb-tools iproute2 mount"
 
 # install_packages NAME...: installs what is missing; starts none of their services.
