@@ -31,6 +31,7 @@ PACKAGES = {
     "openssl": "openssl",
     "pdbedit": "samba-common-bin",
     "perl": "perl",
+    "pvesh": "pve-manager",
     "repquota": "quota",
     "rsync": "rsync",
     "sendmail": "postfix",

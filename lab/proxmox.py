@@ -1,0 +1,160 @@
+"""A stand-in for the REST API of Proxmox VE: keeps guests and tasks in memory, and holds every call to the schemas.
+
+What it knows of guests' behaviour are the answers recorded from real ones: a taken id, a running one, a protected one.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lab.proxmox_schema import Schema
+
+Answer = tuple[int, str, object]
+TICKET = "PVE:root@pam:65000000::c2lnbmVk"
+SCHEMAS = {release: Schema.load(release) for release in (8, 9)}
+NEW_ONLY = ("vmid", "ostemplate", "start", "storage", "pool", "import-from")
+
+
+@dataclass
+class Guest:
+    """A container or virtual machine."""
+
+    kind: str
+    config: dict[str, str]
+    runs: bool = False
+
+
+@dataclass
+class StandIn:
+    """A node. `failing` maps a count of changing calls to whether the call (False) or its task (True) fails then."""
+
+    node: str = "one"
+    releases: tuple[int, ...] = (8, 9)
+    guests: dict[int, Guest] = field(default_factory=dict)
+    calls: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    tasks: dict[str, str] = field(default_factory=dict)
+    failing: dict[int, bool] = field(default_factory=dict)
+    next_id: Callable[[], int] | None = None
+    started: Callable[[int, bool], object] = lambda vmid, runs: None
+
+    @property
+    def changes(self) -> list[str]:
+        """The calls that were no reads."""
+        return [f"{method} {path}" for method, path, _ in self.calls if method != "GET"]
+
+    def answer(self, method: str, path: str, parameters: dict[str, str]) -> Answer:
+        """One call: status, words, data."""
+        self.calls.append((method, path, parameters))
+        for release in self.releases:
+            if schema := SCHEMAS[release]:
+                self.wrong += [
+                    f"{release}: {method} {path}: {fault}" for fault in schema.faults(method, path, parameters)
+                ]
+        failure = self.failing.pop(len(self.changes), None) if method != "GET" else None
+        if failure is False:
+            return 500, "the stand-in fails here", None
+        words = path.strip("/").split("/")
+        if words == ["cluster", "nextid"]:
+            return 200, "OK", str(self.next_id() if self.next_id else self._free())
+        if words[:2] != ["nodes", self.node]:
+            return 501, f"Method '{method} {path}' not implemented", None
+        if words[2] == "tasks":
+            return 200, "OK", {"status": "stopped", "exitstatus": self.tasks[unquote(words[3])]}
+        if failure:
+            return self._task("the stand-in's task fails here")
+        return self._guest(method, words[2], words[3:], parameters)
+
+    def _free(self) -> int:
+        return next(number for number in range(100, 10**9) if number not in self.guests)
+
+    def _task(self, ended: str = "OK") -> Answer:
+        upid = f"UPID:{self.node}:0000ABCD:00000001:65000000:vztask:{len(self.tasks)}:root@pam:"
+        self.tasks[upid] = ended
+        return 200, "OK", upid
+
+    def _guest(self, method: str, kind: str, words: list[str], parameters: dict[str, str]) -> Answer:
+        if not words and method == "POST":
+            return self._create(kind, parameters)
+        if not words:
+            return 200, "OK", [{"vmid": number} for number, each in self.guests.items() if each.kind == kind]
+        number, guest = int(words[0]), self.guests.get(int(words[0]))
+        if guest is None or guest.kind != kind:
+            return 500, f"Configuration file 'nodes/{self.node}/{kind}/{number}.conf' does not exist", None
+        if words[1:] == ["config"]:
+            return self._config(guest, method, parameters)
+        if words[1:] == ["status", "current"]:
+            return 200, "OK", {"vmid": number, "status": "running" if guest.runs else "stopped"}
+        if words[1:2] == ["status"]:
+            return self._power(number, guest, words[2])
+        return self._destroy(number, guest)
+
+    def _create(self, kind: str, parameters: dict[str, str]) -> Answer:
+        number = int(parameters["vmid"])
+        if number in self.guests:
+            word = "CT" if kind == "lxc" else "VM"
+            return 500, f"unable to create {word} {number} - {word} {number} already exists on node '{self.node}'", None
+        config = {name: value for name, value in parameters.items() if name not in NEW_ONLY}
+        self.guests[number] = Guest(kind, config)
+        return self._task()
+
+    def _config(self, guest: Guest, method: str, parameters: dict[str, str]) -> Answer:
+        if method == "GET":
+            return 200, "OK", {**guest.config, "digest": "d"}
+        for name in parameters.get("delete", "").split(","):
+            guest.config.pop(name, None)
+        guest.config |= {name: value for name, value in parameters.items() if name not in ("delete", "digest")}
+        return 200, "OK", None
+
+    def _power(self, number: int, guest: Guest, verb: str) -> Answer:
+        runs = verb in ("start", "reboot")
+        if guest.runs == runs and verb != "reboot":
+            return self._task(f"CT {number} {'already' if runs else 'not'} running")
+        guest.runs = runs
+        self.started(number, runs)
+        return self._task()
+
+    def _destroy(self, number: int, guest: Guest) -> Answer:
+        if guest.config.get("protection") == "1":
+            return 500, f"can't remove CT {number} - protection mode enabled", None
+        if guest.runs:
+            return 500, f"unable to destroy CT {number} - container is running", None
+        del self.guests[number]
+        return self._task()
+
+
+@contextlib.contextmanager
+def served(stand_in: StandIn) -> Iterator[tuple[str, int]]:
+    """Let it answer on a port of this machine; afterwards every call must have fitted the schemas."""
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode() or url.query
+            path = url.path.removeprefix("/api2/json")
+            known = unquote(self.headers.get("Cookie", "")) == f"PVEAuthCookie={TICKET}"
+            code, reason, data = (
+                stand_in.answer(self.command, path, dict(parse_qsl(text))) if known else (401, "no ticket", None)
+            )
+            self.send_response(code, reason)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": data}).encode())
+
+        do_POST = do_PUT = do_DELETE = do_GET
+
+        def log_message(self, *words: object) -> None:
+            """Nothing to say."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield "127.0.0.1", server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+    assert not stand_in.wrong, stand_in.wrong
