@@ -66,8 +66,8 @@ _pve_smbgateway() {
     'group remove') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group list') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway') _smbgw_words create update delete show list; _smbgw_words -h --help --root --json -j --verbose ;;
-    'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
-    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from . import modes, sources
+from . import discovery, modes, sources
 from .cluster.member import ClusterMember
 from .errors import CommandFailed, Unavailable
 from .host import Host
@@ -130,7 +130,17 @@ class Blueprint:
             member = self.member(gateway)
             people = [member.shared(step) for step in accounts.passdb()]
             return [*instance.steps(), *member.steps(), *accounts.files(), member.daemon(), *people]
-        return [*mode.steps(), *instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+        samba = [*instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+        return [*mode.steps(), *samba, *self.announced(gateway)]
+
+    def announced(self, gateway: Gateway) -> list[Step]:
+        """What tells the network of a gateway."""
+        return discovery.steps(self.host, self.paths.avahi, gateway, self.world.shares_of(gateway.name))
+
+    def unannounced(self, gateway: Gateway, gone: bool = False) -> list[Step]:
+        """What the network is to be told no more; all of it where the gateway is gone."""
+        wanted = [] if gone else self.announced(gateway)
+        return discovery.leftovers(self.host, self.paths.avahi, gateway, wanted)
 
     def member(self, gateway: Gateway) -> ClusterMember:
         """This node's part of a cluster."""

@@ -77,6 +77,7 @@ class Convergence:
         blueprint = self.site.blueprint(world)
         for share in scope.shares:
             ledger.converge(blueprint.storage(share))
+        ledger.remove(blueprint.unannounced(scope.gateway))
         ledger.converge(blueprint.guest(scope.gateway))
         instance = blueprint.instance(scope.gateway)
         candidates = self._candidates(blueprint, fresh, list(passwords))
@@ -143,12 +144,20 @@ class Convergence:
         for record in removed:
             if isinstance(record, Gateway):
                 mode = blueprint.mode(record)
-                ledger.remove([*mode.steps(), *mode.instance.steps(), mode.instance.daemon()])
+                told = blueprint.unannounced(record, gone=True)
+                ledger.remove([*mode.steps(), *mode.instance.steps(), mode.instance.daemon(), *told])
         after = former.staged([], removed)
+        self._announce(after, removed, ledger)
         if any(isinstance(record, User | Group) for record in removed):
             for gateway in filter(self.site.owns, after.gateways.values()):
                 ledger.converge(self.site.blueprint(after).guest(gateway))
         return result
+
+    def _announce(self, after: World, removed: Sequence[Resource], ledger: Ledger) -> None:
+        """Tell the network of what is left."""
+        homes = {share.gateway for share in removed if isinstance(share, Share)} & after.gateways.keys()
+        for gateway in filter(self.site.owns, (after.gateways[name] for name in sorted(homes))):
+            ledger.converge(self.site.blueprint(after).announced(gateway))
 
 
 def outcome(record: Resource, before: Resource | None) -> dict[str, Any]:

@@ -237,6 +237,7 @@ class Gateway(Resource):
     hardened: bool = False
     minimum_protocol: Literal["SMB2_10", "SMB3_00", "SMB3_11"] = "SMB3_00"
     allow_guests: bool = False
+    discovery: bool = True
     workgroup: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$")] = "WORKGROUP"
     apple: bool = False
     sid: str = Field("", pattern=r"^(S-1-5-21(-\d{1,10}){3})?$")

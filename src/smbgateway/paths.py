@@ -95,6 +95,11 @@ class Paths:
         return f"{self.mounts}/.guests/{gateway}"
 
     @property
+    def avahi(self) -> str:
+        """What avahi-daemon announces."""
+        return self._below("/etc/avahi")
+
+    @property
     def roots(self) -> tuple[str, ...]:
         """Directories below which an administrator may place sources."""
         return tuple(dict.fromkeys(["/srv", self._below("/srv")]))

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from . import __version__
+from . import __version__, discovery
 from .engine import Engine
 from .errors import GatewayError
 from .model import Gateway, Share, show_source
@@ -62,6 +62,7 @@ class Status:
         shares = world.shares_of(gateway.name)
         body = {"name": gateway.name, "mode": gateway.mode.kind, "node": gateway.mode.node, "shares": len(shares)}
         body |= {"address": ", ".join(gateway.mode.addresses) or "all", "port": gateway.mode.port}
+        body |= {"discovery": discovery.hidden(gateway) or "mDNS"}
         if not self.engine.site.owns(gateway):
             return body | {"running": None, "drift": []}
         running = self.engine.site.blueprint(world).instance(gateway).pid() is not None

@@ -151,7 +151,15 @@ def test_status_of_what_is_not_running(full: Api) -> None:
     (gateway,) = full.get("/v1/status")[1]["gateways"]
     assert full.get("/v1/status/gateway/files") == (200, gateway)
     drift = gateway.pop("drift")
-    shown = {"name": "files", "mode": "native", "node": "one", "shares": 1, "address": "all", "port": 445}
+    shown = {
+        "name": "files",
+        "mode": "native",
+        "node": "one",
+        "shares": 1,
+        "address": "all",
+        "port": 445,
+        "discovery": "mDNS",
+    }
     assert gateway == {**shown, "running": False}
     assert (drift[-1]["name"], drift[-1]["now"]) == ("share docs", None)
     share = full.get("/v1/status/share/docs")[1]

@@ -415,6 +415,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "hardened": True,
             "minimum_protocol": "SMB3_11",
             "allow_guests": True,
+            "discovery": False,
             "workgroup": "OFFICE",
             "apple": True,
             "sid": "S-1-5-21-1-2-3",

@@ -257,6 +257,7 @@ class GatewayStatus(Strict):
     address: str
     port: int
     shares: int
+    discovery: str = Field(description="how it is found in the network, or why not")
     running: bool | None = Field(description="null on a gateway of another node")
     drift: list[CellView]
 

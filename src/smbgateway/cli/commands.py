@@ -210,6 +210,7 @@ def _gateway_options(parser: Parser) -> None:
     _container(parser.add_argument_group("lxc mode"))
     parser.add_argument("--hardened", action=optional, help="every client must encrypt")
     parser.add_argument("--allow-guests", action=optional, help="shares may let anybody in")
+    parser.add_argument("--discovery", action=optional, help="tell the network of it (default: yes)")
     parser.add_argument("--minimum-protocol", choices=PROTOCOLS, help="oldest SMB version spoken (default 3.0)")
     parser.add_argument("--workgroup", metavar="NAME", help="name clients see (default WORKGROUP)")
     _dry_run(parser)

@@ -33,7 +33,7 @@ def update(session: Session, arguments: Namespace) -> int:
 
 def named(arguments: Namespace) -> dict[str, Any]:
     """The fields that options name, those of the mode apart."""
-    names = ("hardened", "allow_guests", "workgroup")
+    names = ("hardened", "allow_guests", "discovery", "workgroup")
     found = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if arguments.minimum_protocol is not None:
         found["minimum_protocol"] = PROTOCOLS[arguments.minimum_protocol]
