@@ -159,10 +159,14 @@ class Blueprint:
         dfree = None
         if source.has_quota and not source.shows_quota and not isinstance(share.purpose, TimeMachinePurpose):
             dfree = self.size_program(share)  # fruit tells Macs the size of their backup, and would not be asked
-        served = self.mode(gateway).served(share.name, source.path)
+        served = self.served(share)
         # A container sees the data, and not yet the directory of the snapshots beside it.
         shadow = source.snapshots.parameters if source.snapshots and served == source.path else None
         return share_section(share, gateway, served, dfree, shadow)
+
+    def served(self, share: Share) -> str:
+        """Where its Samba finds a share."""
+        return self.mode(self.world.gateways[share.gateway]).served(share.name, self.source(share).path)
 
     def size_program(self, share: Share) -> str:
         """The program that tells a client the size of a share, where the file system shows another.

@@ -54,10 +54,14 @@ class Installation:
         assert isinstance(share, Share)  # noqa: S101 - find keeps kinds
         gateway = world.find("gateway", share.gateway)
         assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
-        if not self.owns(gateway):
-            what = f"{share.title} is node {', '.join(gateway.nodes)}'s, this is {self.node}"
-            raise Conflict(what, hint="ask the engine of that node")
+        self.check_own(gateway, share.title)
         return share, gateway
+
+    def check_own(self, gateway: Gateway, title: str) -> None:
+        """Raises Conflict where a gateway, or what is of it, is another node's."""
+        if not self.owns(gateway):
+            what = f"{title} is node {', '.join(gateway.nodes)}'s, this is {self.node}"
+            raise Conflict(what, hint="ask the engine of that node")
 
     def touched(self, records: Iterable[Resource], world: World) -> list[str]:
         """The gateways that a change of records reaches: all, for users and groups."""

@@ -1,7 +1,6 @@
 """What is: the views that `list` and `status` show."""
 
 import functools
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -9,8 +8,10 @@ from . import __version__, discovery
 from .engine import Engine
 from .errors import GatewayError
 from .model import Gateway, Share, show_source
-from .samba.instance import Instance
+from .samba import clients
 from .world import World
+
+LOG_LINES = 200
 
 
 class Status:
@@ -72,11 +73,27 @@ class Status:
         """One share: usage, sessions, drift, whether it is served. Raises NotFound."""
         world = self.engine.site.world()
         share, gateway = self.engine.site.home(key, world)
-        instance = self.engine.site.blueprint(world).instance(gateway)
+        blueprint = self.engine.site.blueprint(world)
+        instance, served = blueprint.instance(gateway), blueprint.served(share)
         drift = [asdict(cell) for cell in self.engine.drift(gateway, [share])]
         body: dict[str, Any] = {"share": share.model_dump(mode="json"), "address": self.engine.site.unc(gateway, share)}
-        body |= {"port": gateway.mode.port, "drift": drift, "sessions": sessions(instance, share.name)}
+        body |= {"port": gateway.mode.port, "drift": drift, "sessions": clients.clients(instance, share.name, served)}
         return body | {"serving": instance.pid() is not None and not drift} | self._usage(share, world)
+
+    def disconnect(self, key: str, identity: str) -> None:
+        """Close a share for one client. Raises NotFound."""
+        world = self.engine.site.world()
+        share, gateway = self.engine.site.home(key, world)
+        clients.disconnect(self.engine.site.blueprint(world).instance(gateway), share.name, identity)
+
+    def log(self, name: str) -> list[str]:
+        """The last lines of a gateway's log. Raises NotFound, Conflict."""
+        world = self.engine.site.world()
+        gateway = world.find("gateway", name)
+        assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
+        self.engine.site.check_own(gateway, gateway.title)
+        instance = self.engine.site.blueprint(world).instance(gateway)
+        return instance.host.run("tail", "-n", str(LOG_LINES), "--", f"{instance.own}/log/log.smbd").splitlines()
 
     def _usage(self, share: Share, world: World) -> dict[str, Any]:
         try:
@@ -84,19 +101,3 @@ class Status:
         except GatewayError as error:
             return {"usage": None, "usage_error": str(error)}
         return {"usage": asdict(usage), "usage_error": ""}
-
-
-def sessions(instance: Instance, share: str) -> list[dict[str, str]]:
-    """Who has a share open (smbstatus(1))."""
-    if instance.pid() is None:
-        return []
-    try:
-        found = json.loads(instance.inside("smbstatus", "--json") or "{}")  # where our names are known
-    except (GatewayError, ValueError):
-        return []
-    users = {identity: session["username"] for identity, session in found.get("sessions", {}).items()}
-    return [
-        {"user": users.get(tcon["session_id"], "?"), "machine": tcon["machine"], "since": tcon["connected_at"]}
-        for tcon in found.get("tcons", {}).values()
-        if tcon["service"].lower() == share.lower()
-    ]

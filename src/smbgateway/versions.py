@@ -11,9 +11,9 @@ from .engine import Engine
 from .errors import Conflict, Failed, GatewayError, NotFound, Unavailable
 from .model import MOST_SNAPSHOTS, Gateway, Share
 from .retention import KEPT, SCHEDULED
+from .samba.clients import clients
 from .samba.registry import Registry
 from .sources import Snapshots
-from .status import sessions
 from .step import Ledger
 from .world import World
 
@@ -91,7 +91,7 @@ class Versions:
         """What a client still writes would be in neither snapshot."""
         instance = self.engine.site.blueprint(here.world).instance(here.gateway)
         deadline = time.monotonic() + CLOSED_WITHIN
-        while sessions(instance, here.share.name):
+        while clients(instance, here.share.name):
             if time.monotonic() > deadline:
                 raise Failed(f"share {here.share.name} is still open", "its clients were cut, and hold on", "try again")
             time.sleep(0.1)

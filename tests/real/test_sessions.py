@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from smbgateway.errors import NotFound
+from smbgateway.status import Status
+
 from .world import PASSWORD, HeldOpen, Site, site, until, user
 
 GROUP = {"kind": "group", "name": "staff", "members": ["bob"]}
@@ -45,6 +48,24 @@ def test_a_new_share_is_served_without_a_restart_and_disturbs_no_transfer(docs: 
         assert "NT_STATUS_" not in held.do("ls")
     assert docs.pids() == pids
     big.unlink()
+
+
+def test_one_client_is_shut_out_by_hand_and_its_open_files_are_known(docs: Site) -> None:
+    status = Status(docs.engine)
+    with HeldOpen(docs, "docs") as held, HeldOpen(docs, "docs", "bob") as other:
+        held.do("put /etc/hostname kept")
+        held.do("open kept")
+        shown = {each["user"]: each for each in status.share("docs")["sessions"]}
+        assert sorted(shown) == ["alice", "bob"]
+        assert "kept" in shown["alice"]["files"]
+        assert "kept" not in shown["bob"]["files"]
+        status.disconnect("docs", shown["alice"]["id"])
+        assert "NT_STATUS_" in held.cut()
+        assert "NT_STATUS_" not in other.do("ls")
+        assert [each["user"] for each in status.share("docs")["sessions"]] == ["bob"]
+        with pytest.raises(NotFound, match="nobody with the id"):
+            status.disconnect("docs", shown["alice"]["id"])
+    assert status.log("files"), "Samba says when it starts"
 
 
 def test_a_deleted_share_is_closed_for_its_clients_only(docs: Site) -> None:

@@ -244,6 +244,18 @@ def test_remove(api: Api) -> None:
     assert api.get("/v1/resources/user/alice")[0] == 404
 
 
+def test_the_log_of_a_gateway_and_a_client_that_is_not_there(full: Api) -> None:
+    assert full.get("/v1/status/gateway/files/log") == (200, {"lines": []})
+    assert full.get("/v1/status/gateway/nope/log")[1]["what"] == "there is no gateway nope"
+    status, error = full.post("/v1/clients/disconnect", {"share": "docs", "id": "7"})
+    assert (status, error["what"]) == (404, "nobody with the id 7 has share docs open")
+    assert error["hint"] == "it may have left by itself"
+    gateway = full.engine.site.world().gateways["files"]
+    full.engine.site.store.save(gateway.model_copy(update={"mode": gateway.mode.model_copy(update={"node": "two"})}))
+    status, error = full.get("/v1/status/gateway/files/log")
+    assert (status, error["what"]) == (409, "gateway files is node two's, this is one")
+
+
 def test_what_is_needed_is_not_removed(full: Api) -> None:
     assert full.faults("/v1/remove", {"targets": [{"kind": "gateway", "name": "files"}]}) == [
         "gateway.files: share docs still needs it (delete or change share docs first)"

@@ -141,6 +141,16 @@ def _state(app: FastAPI, status: Status) -> None:
     def share(key: str) -> Response:
         return Answer(status.share(key))
 
+    @app.get("/v1/status/gateway/{name}/log", response_model=bodies.LogLines, summary="The end of a gateway's log")
+    def log(name: str) -> Response:
+        return Answer({"lines": status.log(name)})
+
+    @app.post("/v1/clients/disconnect", response_model=bodies.ShareStatus, summary="Close a share for one client")
+    def disconnect(client: bodies.ClientName) -> Response:
+        """Files it has open are closed; it may come again. Answers with the share as it is then."""
+        status.disconnect(client.share, client.id)
+        return share(client.share)
+
 
 def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     @app.post("/v1/plan", response_model=bodies.Cells, summary="What an apply would change; touches nothing")

@@ -272,6 +272,18 @@ class Overview(Strict):
     said: list[str] = Field(description="what became of operations that a crash cut off")
 
 
+class LogLines(Strict):
+    """The end of a log."""
+
+    lines: list[str]
+
+
+class ClientName(ShareName):
+    """One client of a share."""
+
+    id: str = Field(pattern=r"^[0-9]{1,10}$", description="as the share's status names it")
+
+
 class UsageView(Strict):
     """Bytes."""
 
@@ -283,9 +295,11 @@ class UsageView(Strict):
 class SessionView(Strict):
     """A client that has a share open."""
 
+    id: str = Field(description="for /v1/clients/disconnect")
     user: str
     machine: str
     since: str
+    files: list[str] = Field(description="open, below the share; `.` is its root")
 
 
 class ShareStatus(Strict):
