@@ -80,6 +80,12 @@ class Browser:
         context = ssl.create_default_context(cafile=self.certificate)
         return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context)
 
+    def presented(self) -> Any:
+        """The certificate of the relay."""
+        with contextlib.closing(self.open()) as connection:
+            connection.connect()
+            return connection.sock.getpeercert()
+
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         with contextlib.closing(self.open()) as connection:
             sent = {"Cookie": self.cookie, "X-CSRF-Token": self.form, "Content-Type": "application/json", **headers}
@@ -133,6 +139,9 @@ def test_a_user_of_the_system_signs_in_and_works_and_others_do_not(made: Site, p
         assert "CapEff:\t0000000000000000\n" in status
         key = os.stat(f"{made.paths.state}/web/key.pem")
         assert (key.st_uid, key.st_mode & 0o777) == (0, 0o600)
+
+        certificate = browser.presented()
+        assert ("IP Address", "127.0.0.1") in certificate["subjectAltName"]
 
         code, error = browser.ask("GET", "/v1/shares")
         assert (code, error["what"]) == (401, "not signed in")

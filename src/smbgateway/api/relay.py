@@ -78,11 +78,15 @@ def _context(paths: Paths, address: str) -> ssl.SSLContext:
 
 
 def _make_certificate(key: str, certificate: str, address: str) -> None:
-    name = socket.gethostname()
-    names = f"subjectAltName=DNS:{name},DNS:localhost,IP:127.0.0.1,IP:{address}"
+    """For all names and addresses that the machine has now."""
+    from ..modes.native import own_addresses  # with all that it imports: only the first start needs it
+
+    node, name = Node(), socket.gethostname()
+    addresses = own_addresses(node.run("ip", "-json", "address")) | {"127.0.0.1", address}
+    names = ",".join([f"DNS:{name}", "DNS:localhost", *(f"IP:{each}" for each in sorted(addresses))])
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")  # openssl makes the key with mode 0600
-    subject = ("-subj", f"/CN={name[:64]}", "-addext", names, "-days", "3650")
-    Node().run("openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate)
+    subject = ("-subj", f"/CN={name[:64]}", "-addext", f"subjectAltName={names}", "-days", "3650")
+    node.run("openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate)
 
 
 def _become(uid: int, gid: int) -> None:
