@@ -12,7 +12,7 @@ import pytest
 
 from smbgateway import __version__, cli
 from smbgateway.checkup import Finding
-from smbgateway.cli import client, completion, doctor, manual, parser, shares
+from smbgateway.cli import client, completion, doctor, manual, parser, shares, state
 from smbgateway.cli.problem import describe
 from smbgateway.errors import Conflict, Fault, Invalid
 from smbgateway.paths import Paths
@@ -458,7 +458,7 @@ def test_status_of_a_share(engine: Engine, run: Run) -> None:
         "share": {**SHARE, "guest": "read"}, "address": "\\\\127.0.0.1\\docs", "port": 445,
         "serving": True, "drift": [], "usage_error": "",
         "usage": {"used": 1288490188, "limit": 10737418240, "available": 9448928052},
-        "sessions": [{"user": "office", "machine": "10.0.0.7", "since": "2026-11-23"}],
+        "sessions": [{"user": "office", "machine": "10.0.0.7", "since": "2026-11-23", "files": ["a", "b"]}],
     }  # fmt: skip
     engine.answers["GET /v1/status/share/docs"] = found
     assert run("status", "docs") == (
@@ -472,7 +472,7 @@ def test_status_of_a_share(engine: Engine, run: Run) -> None:
         "  used        1.2 GiB of 10 GiB (12 %), 8.8 GiB free\n"
         "  access      office (write), anybody (read)\n"
         "  sessions    1\n"
-        "    office from 10.0.0.7 since 2026-11-23\n",
+        "    office from 10.0.0.7 since 2026-11-23, has open: a, b\n",
         "",
     )
     engine.answers["GET /v1/status/share/docs"] = {
@@ -489,6 +489,27 @@ def test_status_of_a_share(engine: Engine, run: Run) -> None:
     assert out.splitlines()[-1] == (
         f"mend it: pve-smbgateway --root {engine.root} show lab/docs | pve-smbgateway --root {engine.root} apply -f -"
     )
+
+
+def test_open_files_of_a_session() -> None:
+    session: dict[str, Any] = {"user": "ann", "machine": "::1", "since": "now", "files": []}
+    assert state.session_line(session) == "ann from ::1 since now"
+    session["files"] = ["a", "b", "c", "d", "e"]
+    assert state.session_line(session) == "ann from ::1 since now, has open: a, b, c and 2 more"
+
+
+def test_tokens_are_made_listed_and_deleted(engine: Engine, run: Run) -> None:
+    row = {"name": "backup", "role": "viewer", "made": 1795431665.5}
+    engine.answers["POST /v1/tokens"] = {"name": "backup", "role": "viewer", "token": "smbgw_abc"}
+    engine.answers["GET /v1/tokens"] = [{"tokens": [row]}, {"tokens": []}]
+    engine.answers["POST /v1/tokens/delete"] = {"tokens": []}
+    assert run("token", "create", "backup") == (0, "smbgw_abc\n", "")
+    assert engine.bodies("POST /v1/tokens") == [{"name": "backup", "role": "viewer"}]
+    header, line = run("token", "list")[1].splitlines()
+    assert (header.split(), line.split()[:2]) == (["NAME", "ROLE", "MADE"], ["backup", "viewer"])
+    assert run("token", "list")[1] == "no tokens: make one with token create\n"
+    assert run("token", "delete", "backup") == (0, "deleted token backup\n", "")
+    assert engine.bodies("POST /v1/tokens/delete") == [{"name": "backup"}]
 
 
 def test_plan_shows_cell_by_cell(engine: Engine, run: Run) -> None:

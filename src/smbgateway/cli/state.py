@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 AMISS = 1
+FILES_SHOWN = 3
 
 
 def status(session: Session, arguments: Namespace) -> int:
@@ -103,9 +104,11 @@ def access(record: dict[str, Any]) -> str:
     return ", ".join(said) or "nobody"
 
 
-def session_line(session: dict[str, str]) -> str:
-    """One open session."""
-    return f"{session['user']} from {session['machine']} since {session['since']}"
+def session_line(session: dict[str, Any]) -> str:
+    """One open session, with the first of its files."""
+    files, more = session["files"][:FILES_SHOWN], len(session["files"]) - FILES_SHOWN
+    opened = f", has open: {', '.join(files)}" + (f" and {more} more" if more > 0 else "") if files else ""
+    return f"{session['user']} from {session['machine']} since {session['since']}{opened}"
 
 
 def jobs(session: Session, arguments: Namespace) -> int:
