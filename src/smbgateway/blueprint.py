@@ -76,8 +76,7 @@ class Blueprint:
             steps = [never_anew(step, share) if step.holds_data else step for step in steps]
         back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
         shown = self.mode(self.world.gateways[share.gateway]).shown(share.name, source.path)
-        limits = userquota.steps(self.host, share.source, self._uids(share), share.user_quota)
-        return [*steps, *self.quota(share), *limits, *back, *self._homes(share, source.path), *shown]
+        return [*steps, *self.limits(share), *back, *self._homes(share, source.path), *shown]
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""
@@ -86,6 +85,10 @@ class Blueprint:
     def quota(self, share: Share) -> list[Step]:
         """The step of the limit."""
         return self.source(share).quota(share.quota)
+
+    def limits(self, share: Share) -> list[Step]:
+        """The limit of the share, and those of its users."""
+        return [*self.quota(share), *userquota.steps(self.host, share.source, self._uids(share), share.user_quota)]
 
     def _uids(self, share: Share) -> set[int]:
         names = {name for principal in share.access for name in self._members(principal)}

@@ -13,7 +13,7 @@ from .model import Gateway, Group, Resource, Share, User
 from .samba.proof import Candidate, Proof, Prover, candidate
 from .samba.registry import Registry
 from .sources.cells import closed_way
-from .step import Change, Ledger
+from .step import Change, Ledger, Step
 from .world import World
 
 Tell = Callable[[str, str, float], None]  # name of a thing, what became of it, seconds
@@ -53,7 +53,7 @@ class Convergence:
             if before and before.mode.kind != scope.gateway.mode.kind:
                 fresh = scope.shares
                 ledger.remove([self.site.blueprint(former).instance(before).daemon()])  # never two at the same data
-            self._converge(scope, world, fresh, ledger, passwords, result, tell)
+            self._converge(scope, former, world, fresh, ledger, passwords, result, tell)
             if before and before.mode.kind != scope.gateway.mode.kind:
                 result.warnings += self._leave(before, former)
         return result
@@ -70,13 +70,14 @@ class Convergence:
         return []
 
     def _converge(
-        self, scope: Scope, world: World, fresh: list[Share], ledger: Ledger, passwords: dict[str, str],
-        result: Result, tell: Tell,
+        self, scope: Scope, former: World, world: World, fresh: list[Share], ledger: Ledger,
+        passwords: dict[str, str], result: Result, tell: Tell,
     ) -> None:  # fmt: skip
         """Bring one gateway to its records: storage, Samba, proof, publication, proof of that."""
         blueprint = self.site.blueprint(world)
         for share in scope.shares:
             ledger.converge(blueprint.storage(share))
+            ledger.remove(self._lifted(former, blueprint, share))
         ledger.remove(blueprint.unannounced(scope.gateway))
         ledger.converge(blueprint.guest(scope.gateway))
         instance = blueprint.instance(scope.gateway)
@@ -95,6 +96,14 @@ class Convergence:
             asked = number < MANY or bool(one.user and one.user.name in passwords)
             self._prove(Prover(instance), one, passwords, asked, warnings, shadowed / len(candidates), result, tell)
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+
+    def _lifted(self, former: World, blueprint: Blueprint, share: Share) -> list[Step]:
+        """Limits that a share or its users had, and are to have no more."""
+        before = former.shares.get(share.key)
+        if before is None or not (before.quota or before.user_quota):
+            return []
+        kept = {step.name for step in blueprint.limits(share)}
+        return [step for step in self.site.blueprint(former).limits(before) if step.name not in kept]
 
     @staticmethod
     def _publish(scope: Scope, blueprint: Blueprint, ledger: Ledger) -> None:
