@@ -36,7 +36,7 @@ STATUS = "lab.vm status "  # the last line
 MEMORY = "1536"  # MiB
 PACKAGES = (
     "kmod,zfs-dkms,zfsutils-linux,libelf-dev,python3,samba,samba-vfs-modules,smbclient,libnss-extrausers,acl,attr,"
-    "xfsprogs,btrfs-progs,e2fsprogs,iproute2,tdb-tools,procps,quota"
+    "xfsprogs,btrfs-progs,e2fsprogs,iproute2,tdb-tools,procps,quota,rsync,python3-idna,python3-certifi,python3-yaml"
 )
 LEAN = [
     '--aptopt=APT::Install-Recommends "false"',
@@ -55,6 +55,7 @@ JOB = """\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 for place in /run /dev/shm; do mkdir -p $place; mount -t tmpfs tmpfs $place; done
 mkdir -p /dev/pts /run/lock; mount -t devpts devpts /dev/pts
+[ -e /dev/stdin ] || {{ ln -s /proc/self/fd /dev/fd; ln -s fd/0 /dev/stdin; }}
 ip link set lo up; hostname guest
 stty -F /dev/ttyS1 -opost
 {{
