@@ -148,7 +148,13 @@ def test_who_may_look_changes_nothing(browser: Browser) -> None:
 
 
 def test_who_is_not_let_in(browser: Browser) -> None:
-    for name, password in (("ann", "wrong"), ("nobody-such", "x"), ("-h", "x"), ("", "x"), ("ann", "a\0b")):
+    for name, password in (
+        ("ann", "wrong"),
+        ("nobody-such", "x"),
+        ("-h", "x"),
+        ("", "x"),
+        ("ann", "a\0b"),
+    ):
         status, error = browser.sign_in(name, password)
         assert (status, error["what"]) == (401, "wrong name or password")
     status, error = browser.sign_in("bob")
@@ -156,6 +162,14 @@ def test_who_is_not_let_in(browser: Browser) -> None:
     assert error["hint"] == "one of these groups lets in: smbgw-admin, smbgw-viewer (adduser bob smbgw-admin)"
     assert browser.ask("GET", "/v1/shares")[0] == 401
     assert browser.sign_in("root")[1]["role"] == "admin"
+
+
+@pytest.mark.parametrize(("name", "password"), [("ann", "\ud800"), ("a\udfffn", "x"), ("a\0n", "x")])
+def test_what_no_process_can_be_given(name: str, password: str) -> None:
+    host = Pam()
+    with pytest.raises(NotSignedIn, match="wrong name or password"):
+        People(host, "/run/none").sign_in(name, password)
+    assert host.done == []
 
 
 def test_only_root_itself_names_further_directories(browser: Browser) -> None:
@@ -245,11 +259,30 @@ def test_a_system_that_cannot_answer(error: Exception, what: str, hint: str, mon
     assert (caught.value.what, caught.value.hint) == (what, hint)
 
 
-def test_no_more_than_a_few_passwords_are_checked_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = People(Pam(), "/run/none")
-    monkeypatch.setattr(here._room, "acquire", lambda timeout: False)
+def test_no_more_than_a_few_passwords_are_checked_at_a_time() -> None:
+    asked = Pam()
+    here = People(asked, "/run/none")
+    inner: list[str] = []
+
+    def while_asked(*argv: str, **more: object) -> str:
+        try:
+            return here.sign_in(f"{argv[-1]}x", "secret")[1].name
+        except TooOften as error:
+            inner.append(str(error))
+            raise CommandFailed(argv, 1, "refused") from None
+
+    asked.run = while_asked  # type: ignore[method-assign]
     with pytest.raises(NotSignedIn):
-        here.sign_in("ann", PASSWORDS["ann"][0])
+        here.sign_in("x", "secret")
+    assert inner == ["too many sign in at the same time\n  try again"]
+    asked.run = Pam().run  # type: ignore[method-assign]
+    assert here.sign_in("ann", PASSWORDS["ann"][0])[1].role == "admin", "there is room again"
+
+
+@pytest.mark.parametrize("kept", ["{", '{"x": {"colour": 1}}', "[]"])
+def test_sessions_of_another_version_are_forgotten(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pam, "files", {"/run/sessions.json": kept})
+    assert People(Pam(), "/run/sessions.json").find("x") is None
 
 
 def test_tokens_are_made_used_listed_and_deleted(app: Any, browser: Browser) -> None:

@@ -116,8 +116,11 @@ class People:
         self.patience = Patience(clock)
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
-        known = json.loads(host.read(file) or "{}")
-        self._sessions = {key: Session(**each) for key, each in known.items()}
+        try:
+            known = json.loads(host.read(file) or "{}")
+            self._sessions = {key: Session(**each) for key, each in known.items()}
+        except (AttributeError, TypeError, ValueError):  # of another version: all sign in again
+            self._sessions = {}
 
     def sign_in(self, name: str, password: str) -> tuple[str, Session]:
         """A new session and its token. Raises NotSignedIn, TooOften, Unavailable; Denied: in none of our groups."""
@@ -157,8 +160,10 @@ class People:
 
     def _groups(self, name: str, password: str) -> list[str]:
         """The groups of a user whose password is right."""
-        if not name or name.startswith("-") or "\0" in name + password or not self._room.acquire(timeout=30):
+        if not name or name.startswith("-") or not _plain(name + password):
             raise NotSignedIn("wrong name or password")
+        if not self._room.acquire(blocking=False):  # who waited would keep others from asking anything
+            raise TooOften("too many sign in at the same time", hint="try again")
         try:
             return self.host.run(PYTHON, "-I", PROGRAM, SERVICE, name, stdin=password, timeout=30).splitlines()
         except CommandMissing as error:
@@ -171,3 +176,8 @@ class People:
             raise NotSignedIn("wrong name or password") from None
         finally:
             self._room.release()
+
+
+def _plain(text: str) -> bool:
+    """Whether a process can be given it: no NUL, no half of a character."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
