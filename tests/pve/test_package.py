@@ -25,6 +25,7 @@ KEY_FILES = [
     "/usr/sbin/pve-smbgateway",
     "/usr/share/bash-completion/completions/pve-smbgateway",
     "/usr/share/man/man8/pve-smbgateway.8.gz",
+    "/usr/share/perl5/PVE/API2/SMBGateway.pm",
     "/usr/share/perl5/PVE/Storage/Custom/SMBGateway.pm",
     "/usr/share/pve-manager/templates/default/smbgateway-body.txt.hbs",
     "/usr/share/pve-manager/templates/default/smbgateway-subject.txt.hbs",

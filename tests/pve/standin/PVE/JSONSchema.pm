@@ -6,6 +6,10 @@ package PVE::JSONSchema;
 use strict;
 use warnings;
 
+use Exporter 'import';
+
+our @EXPORT_OK = qw(get_standard_option);
+
 my %WORDS = map { $_ => 1 } qw(
     type description optional default enum pattern maxLength minLength minimum maximum properties additionalProperties
     items links format typetext requires
