@@ -16,6 +16,19 @@ from lab.proxmox_schema import Schema
 Answer = tuple[int, str, object]
 TICKET = "PVE:root@pam:65000000::c2lnbmVk"
 SCHEMAS = {release: Schema.load(release) for release in (8, 9)}
+OURS = "smbgateway-trixie-"
+BRIDGE, STORAGE, TEMPLATE = "vmbr0", "local-zfs", f"local:vztmpl/{OURS}2.tar.zst"
+NODE: dict[str, list[dict[str, object]]] = {
+    "network": [{"iface": BRIDGE, "type": "bridge"}],
+    "storage vztmpl": [{"storage": "local", "active": 1}],
+    "storage rootdir": [
+        {"storage": STORAGE, "active": 1, "avail": 9 << 30},
+        {"storage": "slow", "active": 1, "avail": 1 << 30},
+    ],
+    "storage content vztmpl": [
+        {"volid": f"local:vztmpl/{name}"} for name in ("debian.tar.zst", f"{OURS}1.tar.zst", f"{OURS}2.tar.zst")
+    ],
+}
 NEW_ONLY = ("vmid", "ostemplate", "start", "storage", "pool", "import-from")
 
 
@@ -63,6 +76,8 @@ class StandIn:
             return 200, "OK", str(self.next_id() if self.next_id else self._free())
         if words[:2] != ["nodes", self.node]:
             return 501, f"Method '{method} {path}' not implemented", None
+        if words[2] in ("storage", "network"):
+            return 200, "OK", NODE[" ".join([words[2], *words[4:], *parameters.get("content", "").split()])]
         if words[2] == "tasks":
             return 200, "OK", {"status": "stopped", "exitstatus": self.tasks[unquote(words[3])]}
         if failure:

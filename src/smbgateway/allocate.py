@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from .errors import Conflict
 from .model import Cluster, Gateway, Group, LxcMode, Member, Mode, Receiver, Resource, Share, User, XfsSource
@@ -20,6 +21,8 @@ class Node:
     taken     ids of accounts that it uses itself
     projects  numbers of XFS projects that it has
     template  of new containers
+    vmid      the first free number of a guest, on Proxmox VE
+    storage   of roots of containers, on Proxmox VE
     """
 
     name: str
@@ -27,6 +30,8 @@ class Node:
     projects: Collection[int]
     template: str
     now: int
+    vmid: int | None = None
+    storage: str = ""
 
 
 def allocate(records: Sequence[Resource], former: World, node: Node) -> list[Resource]:
@@ -54,7 +59,7 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
     if isinstance(record, Gateway):
         update["sid"] = record.sid or _sid(world)
         before = world.gateways.get(record.name)
-        update["mode"] = record.mode if record.cluster else _mode(record.mode, before, node)
+        update["mode"] = record.mode if record.cluster else _mode(record.mode, before, world, node)
         update["cluster"] = record.cluster and _cluster(record.cluster, before.cluster if before else None)
     elif isinstance(record, User):
         update["uid"] = record.uid or _free((user.uid for user in world.users.values()), node.taken)
@@ -65,10 +70,15 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
     return record.model_copy(update=update)
 
 
-def _mode(mode: Mode, before: Gateway | None, node: Node) -> Mode:
-    update = {} if mode.node else {"node": node.name}
+def _mode(mode: Mode, before: Gateway | None, world: World, node: Node) -> Mode:
+    update: dict[str, object] = {} if mode.node else {"node": node.name}
     if isinstance(mode, LxcMode):
-        chosen = {"mac": _mac(), "template": node.template}
+        chosen: dict[str, str | int | None] = {
+            "mac": _mac(),
+            "template": node.template,
+            "vmid": _vmid(world, node.vmid),
+            "storage": node.storage,
+        }
         if before and isinstance(before.mode, LxcMode):
             chosen = {name: getattr(before.mode, name) for name in mode.allocated}
         update |= {name: value for name, value in chosen.items() if not getattr(mode, name)}
@@ -81,6 +91,12 @@ def _cluster(cluster: Cluster, before: Cluster | None) -> Cluster:
     known = [(member.node, member.address) for member in before.members] if before else []
     kept = [wanted.pop(key, Member(node=key[0], address=key[1], removed=True)) for key in known]
     return cluster.model_copy(update={"members": (*kept, *wanted.values())})
+
+
+def _vmid(world: World, first: int | None) -> int | None:
+    """A number that neither Proxmox VE nor a record of ours has given away."""
+    taken = {getattr(gateway.mode, "vmid", None) for gateway in world.gateways.values()}
+    return next(number for number in count(first) if number not in taken) if first else None
 
 
 def _mac() -> str:

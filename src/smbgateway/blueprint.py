@@ -10,6 +10,7 @@ from .errors import CommandFailed, Unavailable
 from .host import Host
 from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
 from .paths import Paths
+from .proxmox.client import Proxmox
 from .restoration import Restoration
 from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
@@ -34,10 +35,11 @@ class Blueprint:
     world: World
     roots: Sequence[str] = ()
     node: str = ""
+    proxmox: Proxmox | None = None
 
     def mode(self, gateway: Gateway) -> modes.Mode:
         """How a gateway runs."""
-        return modes.make(self.host, self.paths, gateway)
+        return modes.make(self.host, self.paths, gateway, self.proxmox)
 
     def instance(self, gateway: Gateway) -> Instance:
         """The Samba of a gateway."""
@@ -75,8 +77,11 @@ class Blueprint:
         if share.made:
             steps = [never_anew(step, share) if step.holds_data else step for step in steps]
         back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
-        shown = self.mode(self.world.gateways[share.gateway]).shown(share.name, source.path)
-        return [*steps, *self.limits(share), *back, *self._homes(share, source.path), *shown]
+        return [*steps, *self.limits(share), *back, *self._homes(share, source.path)]
+
+    def shown(self, share: Share) -> list[Step]:
+        """What makes its data seen where Samba runs, once that is there."""
+        return self.mode(self.world.gateways[share.gateway]).shown(share.name, self.source(share).path)
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""
@@ -201,6 +206,7 @@ class Blueprint:
             registry.prefetch()
         steps = [step for share in shares for step in self.storage(share)]
         steps += self.guest(gateway)
+        steps += [step for share in shares for step in self.shown(share)]
         return steps + [self.published(registry, share) for share in shares]
 
 

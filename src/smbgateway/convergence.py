@@ -61,8 +61,8 @@ class Convergence:
     def _leave(self, gateway: Gateway, former: World) -> list[str]:
         """Remove what a gateway was where it ran before; its data is served by now, so nothing is undone any more."""
         blueprint = self.site.blueprint(former)
-        mode, shares = blueprint.mode(gateway), former.shares_of(gateway.name)
-        shown = [step for share in shares for step in mode.shown(share.name, blueprint.source(share).path)]
+        mode = blueprint.mode(gateway)
+        shown = [step for share in former.shares_of(gateway.name) for step in blueprint.shown(share)]
         try:
             Ledger().remove([*mode.steps(), *shown, *mode.instance.steps()])
         except GatewayError as error:
@@ -80,6 +80,8 @@ class Convergence:
             ledger.remove(self._lifted(former, blueprint, share))
         ledger.remove(blueprint.unannounced(scope.gateway))
         ledger.converge(blueprint.guest(scope.gateway))
+        for share in scope.shares:
+            ledger.converge(blueprint.shown(share))
         instance = blueprint.instance(scope.gateway)
         candidates = self._candidates(blueprint, fresh, list(passwords))
         started = time.monotonic()
@@ -149,7 +151,7 @@ class Convergence:
                 published = blueprint.published(Registry(blueprint.instance(home)), share)
                 stays = {step.name for step in blueprint.quota(share) if blueprint.source(share).keeps_quota}
                 steps = [step for step in blueprint.storage(share) if step.name not in stays]
-                result.kept += ledger.remove([*steps, published], destroy)
+                result.kept += ledger.remove([*steps, *blueprint.shown(share), published], destroy)
         for record in removed:
             if isinstance(record, Gateway):
                 mode = blueprint.mode(record)

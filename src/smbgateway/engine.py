@@ -22,6 +22,7 @@ from .store import Store
 from .world import World
 
 PLAIN = Options()
+CLASHES = 3  # times that a change is made anew because what was chosen for it is gone
 RETRY, LONGEST_RETRY = 10.0, 600.0  # seconds until a gateway that is not whole is tried again
 
 
@@ -57,6 +58,16 @@ class Engine:
 
     def apply(self, items: Iterable[object], options: Options = PLAIN, tell: Tell = silent) -> Result:
         """Make the world as the resources say. All or nothing. Raises Invalid, Conflict, Failed, NotProved."""
+        items = list(items)
+        for _ in range(CLASHES):
+            try:
+                return self._apply(items, options, tell)
+            except GatewayError as error:
+                if not error.again:
+                    raise
+        return self._apply(items, options, tell)
+
+    def _apply(self, items: Iterable[object], options: Options, tell: Tell) -> Result:
         world = self.site.world()
         records = self.intake.checked(items, world, options)
         tell("request", "checked", 0)

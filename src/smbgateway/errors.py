@@ -28,6 +28,7 @@ class GatewayError(Exception):
 
     exit_code = 1
     status = 500
+    again = False  # whether the same request, made anew, chooses something else
 
     @property
     def reason(self) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .blueprint import Blueprint
 from .errors import Conflict
@@ -10,6 +11,7 @@ from .guests.template import Templates
 from .host import Host
 from .model import Gateway, Group, Resource, Share, User
 from .paths import Paths
+from .proxmox.client import Proxmox
 from .store import Store
 from .world import World
 
@@ -37,7 +39,12 @@ class Installation:
 
     def blueprint(self, world: World, roots: Sequence[str] = ()) -> Blueprint:
         """Records to steps; `roots` are further directories below which sources may lie."""
-        return Blueprint(self.host, self.paths, self.store, world, roots, self.node)
+        return Blueprint(self.host, self.paths, self.store, world, roots, self.node, self.proxmox)
+
+    @cached_property
+    def proxmox(self) -> Proxmox | None:
+        """Its API, on a node of Proxmox VE."""
+        return Proxmox(self.host, self.node) if self.paths.on_proxmox else None
 
     @property
     def templates(self) -> Templates:

@@ -10,7 +10,8 @@ from .checks import check, check_removed, doubled
 from .cluster.member import look as look_member
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, Receiver, Resource, Share, User, XfsSource, examine
+from .model import Gateway, Group, LxcMode, Receiver, Resource, Share, User, XfsSource, examine
+from .proxmox.choices import Choices
 from .sources import userquota
 from .sources.projects import taken as taken_projects
 from .world import World
@@ -73,6 +74,8 @@ class Intake:
         on_xfs = any(isinstance(record, Share) and isinstance(record.source, XfsSource) for record in records)
         projects = taken_projects(self.site.host) if on_xfs else set()
         node = Node(self.site.node, taken, projects, self.site.templates.newest(), int(time.time()))
+        if self.site.proxmox and any(isinstance(r, Gateway) and isinstance(r.mode, LxcMode) for r in records):
+            node = replace(node, **vars(Choices(self.site.proxmox).chosen()))
         return allocate(records, former, node)
 
     def check_removal(self, removed: Sequence[Resource], world: World, options: Options) -> None:

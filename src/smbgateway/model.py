@@ -25,13 +25,8 @@ from pydantic_core import ErrorDetails
 from .errors import Fault, Invalid
 from .fields import (
     AccountName,
-    Address,
     FullName,
     GatewayName,
-    Interface,
-    Link,
-    Mac,
-    NodeName,
     Principal,
     Rights,
     ShareName,
@@ -49,59 +44,17 @@ from .specs import Cluster as Cluster
 from .specs import DirectorySource as DirectorySource
 from .specs import ImageSource as ImageSource
 from .specs import JournalWay as JournalWay
+from .specs import LxcMode as LxcMode
 from .specs import MailWay as MailWay
 from .specs import Member as Member
 from .specs import Model as Model
+from .specs import NativeMode as NativeMode
 from .specs import ProxmoxWay as ProxmoxWay
 from .specs import Source as Source
 from .specs import Way as Way
 from .specs import WebhookWay as WebhookWay
 from .specs import XfsSource as XfsSource
 from .specs import ZfsSource as ZfsSource
-
-
-class NativeMode(Model):
-    """A Samba instance of its own on the node. Without addresses it listens on all; Explorer needs port 445."""
-
-    kind: Literal["native"] = "native"
-    node: NodeName = ""
-    addresses: tuple[Address, ...] = ()
-    port: int = Field(445, ge=1, le=65535)
-
-
-class LxcMode(Model):
-    """An unprivileged container, with an address of its own on a bridge of the node.
-
-    router    where it sends what is not for its own network
-    mac       fixed, as clients remember it; chosen where it is left out
-    memory    of all its processes together
-    cores     as much of the processor as so many cores have; all where it is left out
-    template  what its root is made of: the newest of the node where it is left out
-    """
-
-    allocated: ClassVar[tuple[str, ...]] = ("mac", "template")
-
-    kind: Literal["lxc"] = "lxc"
-    node: NodeName = ""
-    bridge: Link
-    address: Interface
-    router: Address | None = None
-    vlan: int | None = Field(None, ge=1, le=4094)
-    mtu: int | None = Field(None, ge=1280, le=65535)
-    mac: Mac = ""
-    memory: Annotated[Size, Field(ge=64 << 20)] = 128 << 20
-    cores: int | None = Field(None, ge=1, le=1024)
-    template: str = Field("", max_length=80, pattern=r"^([a-z0-9][a-z0-9-]*)?$")
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where clients reach it."""
-        return (self.address.partition("/")[0],)
-
-    @property
-    def port(self) -> int:
-        """Its own, so the one that Windows knows."""
-        return 445
 
 
 def _kind_of_mode(value: object) -> object:

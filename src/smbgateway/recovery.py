@@ -205,7 +205,9 @@ class Recovery:
         shares = blueprint.world.shares_of(gateway.name)
         with contextlib.suppress(GatewayError):
             registry.prefetch()
-        return [said for s in shares for said in self._try(s.title, [blueprint.published(registry, s)])]
+        return [
+            said for s in shares for said in self._try(s.title, [*blueprint.shown(s), blueprint.published(registry, s)])
+        ]
 
     def release(self, world: World) -> list[str]:
         """End members of clusters that are no longer ours: another engine removed us, or the gateway."""

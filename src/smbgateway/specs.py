@@ -1,9 +1,9 @@
-"""Where a share's data may live, and how somebody is told, as the administrator writes it.
+"""Where a share's data may live, how a gateway may run, and how somebody is told, as the administrator writes it.
 
 Part of the model, and reached through it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,9 +15,11 @@ from .fields import (
     Hostname,
     Interface,
     Link,
+    Mac,
     MailAddress,
     NodeName,
     Path,
+    Size,
     Subvolume,
     Url,
 )
@@ -27,6 +29,61 @@ class Model(BaseModel):
     """Common to all: unknown fields are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # passwords are input
+
+
+class NativeMode(Model):
+    """A Samba instance of its own on the node. Without addresses it listens on all; Explorer needs port 445."""
+
+    kind: Literal["native"] = "native"
+    node: NodeName = ""
+    addresses: tuple[Address, ...] = ()
+    port: int = Field(445, ge=1, le=65535)
+
+
+class LxcMode(Model):
+    """An unprivileged container, with an address of its own on a bridge of the node.
+
+    router    where it sends what is not for its own network
+    mac       fixed, as clients remember it; chosen where it is left out
+    memory    of all its processes together
+    cores     as much of the processor as so many cores have; all where it is left out
+    template  what its root is made of: the newest of the node where it is left out; on Proxmox VE STORAGE:vztmpl/FILE
+
+    On Proxmox VE alone:
+    vmid      its number, and
+    storage   of its root: both chosen where they are left out
+    firewall  whether the rules of the node hold for it
+    order     in which the node starts its guests
+    """
+
+    allocated: ClassVar[tuple[str, ...]] = ("mac", "template", "vmid", "storage")
+    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "firewall", "order")
+
+    kind: Literal["lxc"] = "lxc"
+    node: NodeName = ""
+    bridge: Link
+    address: Interface
+    router: Address | None = None
+    vlan: int | None = Field(None, ge=1, le=4094)
+    mtu: int | None = Field(None, ge=1280, le=65535)
+    mac: Mac = ""
+    memory: Annotated[Size, Field(ge=64 << 20)] = 128 << 20
+    cores: int | None = Field(None, ge=1, le=1024)
+    template: str = Field("", max_length=255, pattern=r"^([a-z0-9][a-z0-9-]*|[A-Za-z][\w.-]*:vztmpl/[\w.+-]+)?$")
+    vmid: int | None = Field(None, ge=100, le=999_999_999)
+    storage: str = Field("", max_length=100, pattern=r"^([A-Za-z][\w.-]*[A-Za-z0-9])?$")
+    firewall: bool = False
+    order: int | None = Field(None, ge=0, le=9999)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach it."""
+        return (self.address.partition("/")[0],)
+
+    @property
+    def port(self) -> int:
+        """Its own, so the one that Windows knows."""
+        return 445
 
 
 class DirectorySource(Model):

@@ -170,6 +170,7 @@ class Ledger:
         except GatewayError as error:
             failed = StepFailed(f"cannot {verb} {step.name}", cause=error.reason, hint=error.hint)
             failed.exit_code, failed.status = error.exit_code, error.status  # of what is behind it
+            failed.again = error.again
             raise failed from error
         except OSError as error:
             raise StepFailed(f"cannot {verb} {step.name}", cause=str(error)) from error

@@ -6,10 +6,12 @@ from ..errors import Fault
 from ..host import Host
 from ..model import Gateway
 from ..paths import Paths
+from ..proxmox.client import Proxmox
 from ..samba.instance import Instance
 from ..step import Step
 from .lxc import Lxc
 from .native import Native
+from .proxmox_lxc import ProxmoxLxc
 
 
 class Mode(Protocol):
@@ -21,7 +23,7 @@ class Mode(Protocol):
         """What must run before Samba can: none where that is the node itself."""
 
     def shown(self, share: str, path: str) -> list[Step]:
-        """What makes the data of a share, which is at `path` on the node, seen where Samba runs."""
+        """What makes the data of a share, which is at `path` on the node, seen where Samba runs, after `steps`."""
 
     def served(self, share: str, path: str) -> str:
         """Where Samba finds that data."""
@@ -30,7 +32,9 @@ class Mode(Protocol):
         """Read the world before anything is made: what stands against it, field relative to the gateway."""
 
 
-def make(host: Host, paths: Paths, gateway: Gateway) -> Mode:
-    """The mode that a record names."""
+def make(host: Host, paths: Paths, gateway: Gateway, proxmox: Proxmox | None = None) -> Mode:
+    """The mode that a record names; containers are Proxmox VE's where it is there."""
+    if proxmox and gateway.mode.kind == "lxc":
+        return ProxmoxLxc(host, paths, gateway, proxmox)
     kinds: dict[str, type[Lxc] | type[Native]] = {"lxc": Lxc, "native": Native}
     return kinds[gateway.mode.kind](host, paths, gateway)

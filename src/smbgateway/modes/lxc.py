@@ -48,7 +48,11 @@ class Lxc:
             self.host.run("lxc-attach", "--version")
         except CommandMissing as error:
             return [Fault("mode", error.what, error.hint)]
-        return [*self._template(), *self._bridge()]
+        return [*self._template(), *self._bridge(), *self._unknown()]
+
+    def _unknown(self) -> list[Fault]:
+        given = [name for name in LxcMode.on_proxmox if getattr(self.mode, name)]
+        return [Fault(f"mode.{name}", "only Proxmox VE knows this", "leave it out") for name in given]
 
     def _template(self) -> list[Fault]:
         name = self.mode.template
@@ -82,7 +86,7 @@ class Lxc:
             else:
                 self.host.run("install", "-d", "-m", "711", "--", self.paths.containers)
                 self.host.run("install", "-d", "-m", "711", "-o", str(BASE), "-g", str(BASE), "--", *inner)
-                self.host.run("mkdir", "-p", "-m", "711", "--", self.data)
+                self.host.run("mkdir", "-p", "-m", "755", "--", self.data)
 
         read = lambda: cells.stat(self.host, self.folder, "%u:%g %a")  # noqa: E731
         return Step(f"directory of container {self.gateway.name}", f"{BASE}:{BASE} 711", read, write)
@@ -126,25 +130,26 @@ class Lxc:
 
     def shown(self, share: str, path: str) -> list[Step]:
         """A mount of the data that only the container sees, with the owners shifted to its ids."""
-        target = f"{self.data}/{share}"
+        return shifted(self.host, path, f"{self.data}/{share}", BASE, self.gateway.name)
 
-        def read() -> str | None:
-            if cells.mounted(self.host, target) is None:
-                return None
-            same = cells.stat(self.host, path, "%d:%i") == cells.stat(self.host, target, "%d:%i")
-            return path if same else "something else"
 
-        def write(value: str | None) -> None:
-            if read() is not None:
-                self.host.run("umount", "--lazy", "--", target)  # a client may still have a file of it open
-            if value is not None:
-                program = (sys.executable, "-I", "-m", "smbgateway.guests.idmap")
-                self.host.run(*program, path, target, str(BASE), str(COUNT))
+def shifted(host: Host, path: str, target: str, base: int, container: str) -> list[Step]:
+    """A mount of `path` at `target`, with the owners shifted to the ids from `base` on."""
 
-        return [
-            cells.mount_point(self.host, target),
-            Step(f"{path} in container {self.gateway.name}", path, read, write),
-        ]
+    def read() -> str | None:
+        if cells.mounted(host, target) is None:
+            return None
+        same = cells.stat(host, path, "%d:%i") == cells.stat(host, target, "%d:%i")
+        return path if same else "something else"
+
+    def write(value: str | None) -> None:
+        if read() is not None:
+            host.run("umount", "--lazy", "--", target)  # a client may still have a file of it open
+        if value is not None:
+            program = (sys.executable, "-I", "-m", "smbgateway.guests.idmap")
+            host.run(*program, path, target, str(base), str(COUNT))
+
+    return [cells.mount_point(host, target), Step(f"{path} in container {container}", path, read, write)]
 
 
 def configuration(name: str, mode: LxcMode, root: str, folder: str, data: str, unified: bool) -> str:
