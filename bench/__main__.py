@@ -10,11 +10,15 @@ import sys
 import traceback
 from typing import Any
 
-from . import cli, create, forecast, lxc, parallel, rest, scale, throughput
+from . import cli, cluster, create, forecast, lxc, parallel, rest, scale, throughput
 from .figure import MISSED, Bench, Figure, chosen, list_table, promised, table
 from .timing import say
 
-BENCHES = [module.BENCH for module in (create, cli, scale, throughput, rest, parallel, forecast)] + lxc.BENCHES
+BENCHES = (
+    [module.BENCH for module in (create, cli, scale, throughput, rest, parallel, forecast)]
+    + lxc.BENCHES
+    + cluster.BENCHES
+)
 
 
 def main() -> int:

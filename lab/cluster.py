@@ -165,6 +165,23 @@ class ClusterNode(Machine):
             return False
         return True
 
+    def crash(self) -> None:
+        """All its processes at once, then its network."""
+        self.signal(signal.SIGKILL)
+        self.run("ip", "address", "flush", "dev", "eth0")
+        for interface in ("eth0", "eth1"):
+            self.link(interface, False)
+        self.kill_engine()
+
+    def boot(self) -> None:
+        self.run("ip", "address", "add", f"{PUBLIC}.{self.number}/24", "dev", "eth0")
+        for interface in ("eth0", "eth1"):
+            self.link(interface, True)
+        self.start_engine()
+
+    def log(self, name: str, gateway: str = "files") -> str:
+        return read(self.own(gateway) / "log" / name) or ""
+
     def cli(self, *words: str, stdin: str = "") -> str:
         """Run our command on this node; RuntimeError with what it said."""
         program = [sys.executable, "-m", "smbgateway.cli", "--root", str(self.root), *words]
@@ -276,7 +293,7 @@ class Lab:
             for interface in ("eth0", "eth1"):
                 node.cut(interface, False)
                 node.link(interface, True)
-            if not node.answers():
+            if node.engine is None or node.engine.poll() is not None:
                 node.kill_engine()
                 node.start_engine()
         for node in self.nodes:

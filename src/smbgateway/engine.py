@@ -212,10 +212,16 @@ class Engine:
         return not free
 
     def digests(self, world: World) -> dict[tuple[str, str], str | None]:
-        """The digests of all records; of those being changed what is known, as they are left to who changes them."""
+        """The digests of all records; of those being changed what is known, as they are left to who changes them.
+
+        But for clusters, which change by all their members at once.
+        """
         records = {(kind, key): record for kind in KINDS for key, record in world.table(kind).items()}
         known = self.converged
-        return {key: record.digest if record.state == "ready" else known.get(key) for key, record in records.items()}
+        return {
+            key: record.digest if record.state == "ready" or getattr(record, "cluster", None) else known.get(key)
+            for key, record in records.items()
+        }
 
     @contextlib.contextmanager
     def _turn(self, records: Sequence[Resource], world: World) -> Iterator[None]:

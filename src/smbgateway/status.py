@@ -61,8 +61,9 @@ class Status:
 
     def _gateway(self, gateway: Gateway, world: World) -> dict[str, Any]:
         shares = world.shares_of(gateway.name)
-        body = {"name": gateway.name, "mode": gateway.mode.kind, "node": gateway.mode.node, "shares": len(shares)}
-        body |= {"address": ", ".join(gateway.mode.addresses) or "all", "port": gateway.mode.port}
+        nodes = ", ".join(gateway.nodes)
+        body = {"name": gateway.name, "mode": gateway.mode.kind, "node": nodes, "shares": len(shares)}
+        body |= {"address": ", ".join(gateway.addresses) or "all", "port": gateway.mode.port}
         body |= {"discovery": discovery.hidden(gateway) or "mDNS"}
         if not self.engine.site.owns(gateway):
             return body | {"running": None, "drift": []}

@@ -1,18 +1,25 @@
 """Clusters: what is refused, the files of ctdbd, the rule of the fence."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from smbgateway.allocate import Node, allocate
 from smbgateway.checks import check
-from smbgateway.cluster import files
+from smbgateway.cluster import files, takeover
+from smbgateway.cluster.member import ClusterMember
 from smbgateway.cluster.negotiate import request
-from smbgateway.cluster.quorum import STALL, TIE, Verdict, View, judge, parse_status
-from smbgateway.errors import Invalid
+from smbgateway.cluster.operations import Operations
+from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge, parse_status
+from smbgateway.errors import Conflict, Invalid, NotFound
 from smbgateway.model import Cluster, Gateway, parse
+from smbgateway.samba.instance import Instance
+from smbgateway.samba.launch import Spawn
 from smbgateway.store import MemoryStore
 from smbgateway.world import World
+
+from .fakes import FakeHost
 
 NODE = Node("n1", (), (), "", 0)
 MEMBERS = [{"node": f"n{number}", "address": f"10.1.1.{number}"} for number in (1, 2, 3)]
@@ -220,7 +227,7 @@ MINORITY = "sees {} of {} members, which is no majority"
         (seen(3, 3, own="BANNED"), 3, True, "majority", Verdict(True, False, "is banned")),
         (seen(3, 3, own="STOPPED"), 3, True, "majority", Verdict(True, False, "is stopped")),
         (seen(3, 3, own="UNHEALTHY"), 3, True, "majority", Verdict(True, True)),
-        (None, 3, True, "majority", Verdict(False, False, "ctdbd does not answer", STALL)),
+        (None, 3, True, "majority", Verdict(False, False, "ctdbd does not answer", SILENT)),
     ],
 )
 def test_who_may_serve(view: View | None, members: int, linked: bool, quorum: str, verdict: Verdict) -> None:
@@ -231,3 +238,50 @@ def test_the_question_to_smbd_is_one_of_smb2() -> None:
     asked = request()
     assert asked[:8] == b"\x00\x00\x00\x6a\xfeSMB"
     assert len(asked) == 4 + 64 + 36 + 6
+
+
+def test_the_message_that_allows_takeover_runs() -> None:
+    sent = takeover.request()
+    assert len(sent) == 72
+    assert sent[:12] == b"\x48\0\0\0BDTC\x01\0\0\0"
+    assert sent[32:40] == bytes(6) + b"\x03\xfb"
+    assert set(sent[44:]) == {0}
+
+
+class Asked(FakeHost):
+    """A node on which ctdb answers, wherever it is entered."""
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        self.done.append(argv)
+        return {"status": STATUS, "all": "|Public IP|Node|\n|10.1.0.100|0|\n|10.1.0.101|-1|\n"}[argv[-1]]
+
+
+def operations() -> tuple[Operations, Asked]:
+    addresses = [*PUBLIC, {"address": "10.1.0.101/24", "interface": "vmbr0"}]
+    (record,) = allocate(parse([gateway(addresses=addresses)]), World.of(MemoryStore()), NODE)
+    assert isinstance(record, Gateway)
+    running = {"/own/run/supervisor.pid": "7", "/proc/7/cmdline": "python\0/own\0", "/own/run/health": "9 no smbd\n"}
+    host = Asked(files=running)
+    instance = Instance(host, record, "/own", Spawn(host))
+    return Operations(ClusterMember(instance, "n3", contextlib.nullcontext)), host
+
+
+def test_the_status_of_a_cluster() -> None:
+    shown = operations()[0].status()
+    assert [(row["node"], row["state"], row["leader"], row["addresses"], row["why"]) for row in shown["members"]] == [
+        ("n1", "healthy", True, ["10.1.0.100"], ""),
+        ("n2", "unreachable", False, [], ""),
+        ("n3", "unhealthy", False, [], "no smbd"),
+    ]
+    assert shown["addresses"] == [{"address": "10.1.0.100", "node": "n1"}, {"address": "10.1.0.101", "node": ""}]
+
+
+def test_the_last_healthy_member_is_not_drained() -> None:
+    asked, host = operations()
+    with pytest.raises(Conflict, match="node n1 is not drained: no other member is healthy"):
+        asked.drain("n1", True)
+    with pytest.raises(Conflict, match=r"10.1.0.100 is not moved: node n2 is unreachable"):
+        asked.move("10.1.0.100", "n2")
+    with pytest.raises(NotFound, match="node n9 is no member of gateway files"):
+        asked.drain("n9", False)
+    assert not any("disable" in words or "moveip" in words for words in host.done)

@@ -29,6 +29,7 @@ from ..versions import Versions
 from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
+from .clusters import add_clusters
 from .door import Asked, add_door
 from .pages import add_pages
 from .receivers import add_receivers
@@ -67,6 +68,7 @@ def make(engine: Engine) -> FastAPI:
     _changing(app, engine, jobs)
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
+    add_clusters(app, engine)
     add_receivers(app, courier, site.node)
     add_pages(app)
     return app

@@ -200,6 +200,21 @@ def _gateway(parser: Parser) -> None:
     for command in (create, update, delete, show):
         command.common()
     parser.add_command("list", "list gateways", "gateways:list_all").common()
+    _cluster(parser)
+
+
+def _cluster(parser: Parser) -> None:
+    status = parser.add_command("status", "show members and addresses of a cluster", "clusters:status")
+    status.add_argument("name", metavar="NAME", help="name of the gateway")
+    failover = parser.add_command("failover", "move an address of a cluster to a node", "clusters:failover")
+    failover.add_argument("address", metavar="ADDRESS", help="one that clients use")
+    failover.add_argument("--to", metavar="NODE", required=True, help="a healthy member")
+    drain = parser.add_command("drain", "move all addresses away from a node, for maintenance", "clusters:drain")
+    undrain = parser.add_command("undrain", "let a node have addresses again", "clusters:undrain")
+    for command in (drain, undrain):
+        command.add_argument("node", metavar="NODE", help="a member")
+    for command in (status, failover, drain, undrain):
+        command.common()
 
 
 def _gateway_options(parser: Parser) -> None:

@@ -6,13 +6,16 @@ back by itself. Without a fence nothing serves: smbd ends with it.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import socket
+import struct
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import Any
 
 from ..errors import CommandFailed, CommandMissing
 from ..host import Node
@@ -21,8 +24,10 @@ from .files import PUBLIC
 from .negotiate import answers
 from .quorum import Verdict, judge, parse_status
 
-TICK, FREEZE = 0.25, 2.0  # seconds between looks, and between two that mean that we stood still meanwhile
-HEALTH = 1.0  # seconds between two questions to smbd
+TICK, HEALTH = 0.25, 0.5  # seconds between looks at ctdbd, and between questions to smbd
+FREEZE = 2.0  # seconds by which a sleep that is longer than it should be means that we stood still
+
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 
 
 class Fence:
@@ -30,26 +35,25 @@ class Fence:
 
     def __init__(self, own: str) -> None:
         self.own, self.node = own, Node()
-        order = json.loads(Path(f"{own}/ctdb/fence.json").read_text(encoding="utf-8"))
-        self.members, self.quorum, self.port = int(order["members"]), str(order["quorum"]), int(order["port"])
         self.children = samba(own)
         self.serving, self.ended = False, False
         self.may_since = boot_time()  # when this member was last allowed to serve
         self.had_quorum: bool | None = None
         self.ctdbd: int | None = None
         self.why = "starts"
+        self.stood_still = 0.0  # seconds
 
     def run(self) -> None:
         """Look four times a second until SIGTERM."""
         signal.signal(signal.SIGTERM, self._end)
         self._note_quorum(False)
         self.stop("starts")
-        threading.Thread(target=self._watch_health, daemon=True).start()
-        last = boot_time()
+        for watch in (self._watch_health, self._watch_clock):
+            threading.Thread(target=watch, daemon=True).start()
         while not self.ended:
-            if boot_time() - last > FREEZE:  # others may have taken over: nothing may be acknowledged any more
-                self.cut(f"stood still for {boot_time() - last:.0f} s")
-            last = boot_time()
+            if self.stood_still:
+                self.cut(f"stood still for {self.stood_still:.0f} s")
+                self.stood_still = 0.0
             self.look()
             time.sleep(TICK)
         self.stop("ends")
@@ -81,15 +85,19 @@ class Fence:
             view = parse_status(self.node.run("ctdb", "-t", "1", "status", timeout=2))
         except (CommandFailed, CommandMissing):
             view = None
-        return judge(view, self.members, self._linked(), self.quorum)
+        order = self._order()
+        return judge(view, int(order["members"]), self._linked(), str(order["quorum"]))
+
+    def _order(self) -> dict[str, Any]:
+        """What the record says, which may change at any time."""
+        return dict(json.loads(self.node.read(f"{self.own}/ctdb/fence.json") or "{}"))
 
     def _ctdbd(self) -> int | None:
         pid = (self.node.read("/run/ctdb/ctdbd.pid") or "").strip()
         return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
 
     def _linked(self) -> bool:
-        links = {interface for _, interface in self._public()}
-        return any((self.node.read(f"/sys/class/net/{link}/operstate") or "").strip() == "up" for link in links)
+        return any(has_carrier(interface) for interface in {interface for _, interface in self._public()})
 
     def _public(self) -> list[tuple[str, str]]:
         lines = (self.node.read(f"{self.own}/ctdb/{PUBLIC}") or "").splitlines()
@@ -131,13 +139,24 @@ class Fence:
             self.node.write(f"{self.own}/run/quorum", "yes\n" if quorum else "no\n")
         self.had_quorum = quorum
 
+    def _watch_clock(self) -> None:
+        """A thread: after a freeze others may have taken over, so nothing may be acknowledged any more."""
+        last = boot_time()
+        while not self.ended:
+            time.sleep(TICK)
+            if (passed := boot_time() - last) > FREEZE + TICK:
+                for child in self.children:
+                    child.kill()
+                self.stood_still = passed
+            last = boot_time()
+
     def _watch_health(self) -> None:
         """A thread: smbd may take long to answer, and the fence never waits for it."""
         while not self.ended:
             if not self._linked():
                 self._note_health("no public interface has a carrier")
             elif self.serving:
-                said = answers(self.port)
+                said = answers(int(self._order()["port"]))
                 self._note_health(said if self.serving else self.why)
             else:
                 self._note_health(self.why)
@@ -145,6 +164,14 @@ class Fence:
 
     def _note_health(self, why: str) -> None:
         self.node.write(f"{self.own}/run/health", f"{int(time.clock_gettime(time.CLOCK_BOOTTIME))} {why}\n")
+
+
+def has_carrier(interface: str) -> bool:
+    """Whether an interface is up and its cable leads somewhere (IFF_RUNNING, netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket, contextlib.suppress(OSError):
+        answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sH14x", interface.encode(), 0))
+        return bool(struct.unpack_from("16sH", answer)[1] & IFF_RUNNING)
+    return False
 
 
 def boot_time() -> float:

@@ -44,6 +44,7 @@ class ClusterMember:
             file("ctdb/etc/events/legacy/50.smbgateway.script", files.events(self.own), 0o755),
             file("ctdb/fence.json", json.dumps(order) + "\n"),
             self._running(),
+            self._nodes(),
             self.shared(self._sid()),
             file("run/prepared", "yes\n"),
         ]
@@ -97,6 +98,27 @@ class ClusterMember:
         view = self.view()
         return view is not None and not view.recovering and not view.flags[view.pnn] & {"BANNED"}
 
+    def _nodes(self) -> Step:
+        """The members that ctdbd knows. It takes the new ones from files, when those of all members are the same."""
+        want = " ".join(str(pnn) for pnn, each in enumerate(self.cluster.members) if not each.removed)
+
+        def read() -> str | None:  # not by listnodes, which reads the file
+            view = self.view()
+            return " ".join(map(str, sorted(view.flags))) if view else "unknown"
+
+        def reloaded() -> bool:
+            with self.lock():
+                if read() != want:
+                    with contextlib.suppress(CommandFailed):
+                        self.ctdb("reloadnodes", timeout=30)
+            return read() == want
+
+        def write(value: str | None) -> None:
+            if value == want:
+                self._await(reloaded, "the members do not agree who they are")
+
+        return Step(f"members of gateway {self.gateway.name}", want, read, write)
+
     def healthy(self) -> bool:
         """Whether it may have addresses."""
         view = self.view()
@@ -111,7 +133,7 @@ class ClusterMember:
                 health = (self.host.read(f"{self.own}/run/health") or "").partition(" ")[2].strip()
                 hint = "are the engines of the other nodes running, and their network?"
                 raise Failed(f"{what} within {READY_WAIT:g} s", f"{seen}; {health}", hint=hint)
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def shared(self, step: Step) -> Step:
         """A step on what all members share: written by one at a time, and only where it still differs."""

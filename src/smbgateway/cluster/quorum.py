@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
-STALL, TIE = 4.0, 1.5  # seconds without recovery that a member of a majority, and one of a tie, goes on serving
+# Seconds that a member goes on serving while ctdbd is silent, and while it is in recovery: in a majority, where nobody
+# else can serve, and in a tie, where the other half may.
+SILENT, STALL, TIE = 3.0, 10.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def judge(view: View | None, members: int, linked: bool, quorum: str) -> Verdict
     quorum   as the record says: `majority` or `lock`
     """
     if view is None:
-        return Verdict(False, False, "ctdbd does not answer", STALL)
+        return Verdict(False, False, "ctdbd does not answer", SILENT)
     seen = view.connected
     tie = 2 * seen == members and (seen > 1 or linked)  # the lock decides
     survivor = quorum == "lock" and linked

@@ -1,0 +1,92 @@
+"""What an administrator does to a cluster that runs, while a client writes."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from lab.cluster import ClusterNode, Lab
+from lab.mounts import until
+
+from .site import ADDRESSES, PASSWORD
+
+
+def status(lab: Lab, node: int = 1) -> dict[str, dict[str, Any]]:
+    shown = json.loads(lab.node(node).cli("gateway", "status", "files", "--json"))
+    return {member["node"]: member for member in shown["members"]}
+
+
+def test_the_status_is_the_same_on_all_members(lab: Lab) -> None:
+    seen = [status(lab, number) for number in (1, 2, 3)]
+    assert seen[0] == seen[1] == seen[2]
+    assert [member["state"] for member in seen[0].values()] == ["healthy"] * 3
+    assert [node for node, member in seen[0].items() if member["leader"]] == [lab.leader().name]
+    for node, member in seen[0].items():
+        assert all(lab.holders(address) == [node] for address in member["addresses"])
+
+
+def test_an_address_is_moved_by_hand(lab: Lab) -> None:
+    """And the cluster goes on to move addresses by itself at once."""
+    former = lab.holder(ADDRESSES[0])
+    target, third = (node for node in lab.nodes if node is not former)
+    with lab.recorder(ADDRESSES[0], "docs", "alice", PASSWORD) as client:
+        moment = time.monotonic()
+        former.cli("gateway", "failover", ADDRESSES[0], "--to", target.name)
+        assert lab.holders(ADDRESSES[0]) == [target.name]
+        print(f"planned move: {client.gap(moment):.2f} s")
+        moment = time.monotonic()
+        target.kill("ctdbd --interactive")
+        until(lambda: lab.holders(ADDRESSES[0]) not in ([], [target.name]), "it is moved on", 12)
+        print(f"death right after a move: {client.gap(moment):.2f} s")
+    assert third.name in {node.name for node in lab.nodes}
+
+
+def test_a_node_is_drained_and_comes_back(lab: Lab) -> None:
+    node = lab.holder(ADDRESSES[1])
+    other = next(each for each in lab.nodes if each is not node)
+    with lab.recorder(ADDRESSES[1], "docs", "alice", PASSWORD) as client:
+        moment = time.monotonic()
+        other.cli("gateway", "drain", node.name)
+        assert status(lab, other.number)[node.name]["state"] == "drained"
+        assert status(lab, other.number)[node.name]["addresses"] == []
+        print(f"drain: {client.gap(moment):.2f} s")
+        other.cli("gateway", "undrain", node.name)
+        until(lambda: status(lab, other.number)[node.name]["addresses"] != [], "it has addresses again")
+
+
+def known(node: ClusterNode) -> list[int]:
+    """The numbers of members that ctdbd knows."""
+    view = node.view()
+    return sorted(view.flags) if view else []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["drain", "n9"], "node n9 is no member of a cluster\n  members: n1, n2, n3"),
+        (["failover", "10.9.9.9", "--to", "n1"], "10.9.9.9 is no address of a cluster\n  there is: 10.77.0.100"),
+        (["failover", "10.77.0.100", "--to", "n9"], "node n9 is no member of gateway files\n  members: n1, n2, n3"),
+        (["status", "nowhere"], "there is no gateway nowhere"),
+    ],
+)
+def test_what_is_not_there_is_named(lab: Lab, words: list[str], told: str) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        lab.node(1).cli("gateway", *words)
+    assert told in str(caught.value)
+
+
+def test_a_member_leaves_and_comes_back(lab: Lab) -> None:
+    """Its number stays its own; the others serve on."""
+    record = json.loads(lab.node(1).cli("gateway", "show", "files", "--json"))
+    members = record["cluster"]["members"]
+    with lab.recorder(ADDRESSES[0], "docs", "alice", PASSWORD) as client:
+        lab.node(1).apply({**record, "cluster": {**record["cluster"], "members": [members[0], members[2]]}})
+        until(lambda: lab.node(2).supervisor() is None, "the member ends", 30)
+        until(lambda: known(lab.node(1)) == [0, 2], "the others know two members", 60)
+        assert (lab.node(1).own("files") / "ctdb/etc/nodes").read_text() == "10.77.1.1\n#10.77.1.2\n10.77.1.3\n"
+        until(lambda: lab.settled() and "n2" not in [lab.holders(address)[0] for address in ADDRESSES], "two serve")
+        client.gap(time.monotonic() - 5)
+        now = json.loads(lab.node(1).cli("gateway", "show", "files", "--json"))
+        lab.node(1).apply({**now, "cluster": {**now["cluster"], "members": members}})
+        until(lambda: lab.healthy() and lab.settled(), "three members serve again", 90)
