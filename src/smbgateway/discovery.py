@@ -18,6 +18,8 @@ def hidden(gateway: Gateway) -> str:
     """Why a gateway is not announced; empty where it is."""
     if not gateway.discovery:
         return "off"
+    if gateway.cluster:
+        return "not announced: its addresses move between nodes"
     if gateway.mode.kind == "native" and gateway.mode.addresses:
         # Avahi knows the node by one name, for all its addresses; others there may be another gateway's.
         return "not announced: it has addresses of the node for itself"

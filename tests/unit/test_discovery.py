@@ -11,6 +11,10 @@ from smbgateway.step import Ledger
 
 from .fakes import FakeHost
 
+CLUSTER = {
+    "members": [{"node": "n1", "address": "10.1.1.1"}],
+    "addresses": [{"address": "10.1.0.100/24", "interface": "vmbr0"}],
+}
 LXC = {"kind": "lxc", "bridge": "vmbr0", "address": "10.9.0.7/24"}
 SOURCE = {"kind": "directory", "path": "/srv/x"}
 
@@ -83,6 +87,7 @@ def test_a_container_has_a_name_of_its_own_beside_those_of_others() -> None:
         ({}, ""),
         ({"mode": LXC}, ""),
         ({"discovery": False}, "off"),
+        ({"cluster": CLUSTER}, "not announced: its addresses move between nodes"),
         ({"mode": {"addresses": ["10.0.0.5"]}}, "not announced: it has addresses of the node for itself"),
     ],
 )
