@@ -155,13 +155,17 @@ def records(store: FileStore, site: Installation) -> Iterator[Finding]:
         yield Finding("records", "fail", f"broken record {path}: {why}", "it is left out until it is mended or removed")
     for gateway in world.gateways.values():
         if not site.owns(gateway):
-            hint = f"this is node {site.node}; was it renamed? serve --node {gateway.mode.node}"
-            yield Finding("records", "ok", f"gateway {gateway.name} is node {gateway.mode.node}'s", hint)
+            hint = f"this is node {site.node}; was it renamed? serve --node {gateway.nodes[0]}"
+            yield Finding("records", "ok", f"gateway {gateway.name} is node {', '.join(gateway.nodes)}'s", hint)
         elif site.blueprint(world).instance(gateway).pid():
             yield Finding("records", "ok", f"gateway {gateway.name} is this node's, and runs")
         else:
             what = f"gateway {gateway.name} is this node's, and does not run"
             yield Finding("records", "warn", what, "the engine starts it: does the engine run?")
+        for member in gateway.cluster.active if gateway.cluster and site.owns(gateway) else ():
+            if member.node == site.node:
+                what = f"members of gateway {gateway.name} reach this one at {member.address}, port 4379, unencrypted"
+                yield Finding("records", "ok", what, "let nobody but members into that network")
 
 
 def ports(site: Installation) -> Iterator[Finding]:

@@ -160,6 +160,22 @@ def test_whose_the_gateways_are(store: FileStore) -> None:
     assert told(checkup.records(store, site(store, host)))[0] == "ok: gateway files is this node's, and runs"
 
 
+def test_what_members_of_a_cluster_tell_each_other(store: FileStore) -> None:
+    members = [{"node": name, "address": f"10.1.1.{number}"} for number, name in enumerate(("one", "two"), 1)]
+    addresses = [{"address": "10.1.0.100/24", "interface": "vmbr0"}]
+    cluster = {"members": members, "addresses": addresses, "lock": "file:/shared/lock"}
+    (gateway,) = parse([{"kind": "gateway", "name": "files", "cluster": cluster}])
+    store.save(gateway.sealed("ready"))
+    assert told(checkup.records(store, site(store)))[1] == (
+        "ok: members of gateway files reach this one at 10.1.1.1, port 4379, unencrypted "
+        "(let nobody but members into that network)"
+    )
+    stranger = Installation(store, store.paths, FakeHost(()), "three")
+    assert told(checkup.records(store, stranger)) == [
+        "ok: gateway files is node one, two's (this is node three; was it renamed? serve --node one)"
+    ]
+
+
 def test_a_broken_record_is_named_and_nothing_is_called_left_over(store: FileStore) -> None:
     record(store, "files")
     broken = Path(store.paths.config, "gateways", "files.json")
