@@ -7,6 +7,7 @@ Where it does not listen pvesh(1) does the same, slowly. Calls block, as command
 import contextlib
 import http.client
 import json
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ class Proxmox:
 
     def __init__(self, host: Host, node: str, daemon: tuple[str, int] = DAEMON) -> None:
         self.host, self.node, self.daemon = host, node, daemon
-        self._ticket, self._made = "", 0.0
+        self._ticket, self._made = "", -math.inf
         self._guard = threading.Lock()
 
     @property
@@ -81,7 +82,7 @@ class Proxmox:
         code, reason, body = self._ask(method, path, parameters)
         if code == 401:
             with self._guard:
-                self._made = 0.0
+                self._made = -math.inf  # the clock begins with the machine: 0 may be a minute ago
             code, reason, body = self._ask(method, path, parameters)
         if code == 200:
             return json.loads(body)["data"]
@@ -105,7 +106,7 @@ class Proxmox:
     def _root(self) -> str:
         """A ticket for root, of ours alone."""
         with self._guard:
-            if not self._ticket or time.monotonic() - self._made > TICKET_AGE:
+            if time.monotonic() - self._made > TICKET_AGE:
                 self._ticket, self._made = self.host.run("perl", "-e", TICKET).strip(), time.monotonic()
             return self._ticket
 
