@@ -43,10 +43,10 @@ _pve_smbgateway() {
     esac
     case "$command" in
     '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
-    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --force --dry-run --root --json -j --verbose ;;
+    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --storage --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
-    'update') _smbgw_names share; _smbgw_words -h --help --quota --snapshots --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --force --allow-path --dry-run --root --json -j --verbose ;;
+    'update') _smbgw_names share; _smbgw_words -h --help --quota --snapshots --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --storage --no-storage --force --allow-path --dry-run --root --json -j --verbose ;;
     'delete') _smbgw_names share; _smbgw_words -h --help --destroy-data --confirm --yes --force --root --json -j --verbose ;;
     'status') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'plan') _smbgw_words -h --help -f --file --force --allow-path --root --json -j --verbose ;;
@@ -93,7 +93,7 @@ _pve_smbgateway() {
     'notify test') _smbgw_names receiver; _smbgw_words -h --help --root --json -j --verbose ;;
     'notify list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
-    'doctor') _smbgw_words -h --help --root --json -j --verbose ;;
+    'doctor') _smbgw_words -h --help --fix --root --json -j --verbose ;;
     'token') _smbgw_words create list delete; _smbgw_words -h --help --root --json -j --verbose ;;
     'token create') _smbgw_words -h --help --role --root --json -j --verbose ;;
     'token list') _smbgw_words -h --help --root --json -j --verbose ;;

@@ -29,6 +29,7 @@ NODE: dict[str, list[dict[str, object]]] = {
         {"volid": f"local:vztmpl/{name}"} for name in ("debian.tar.zst", f"{OURS}1.tar.zst", f"{OURS}2.tar.zst")
     ],
 }
+PLUGIN = {"content", "nodes", "smbgw-share"}  # options of storages of our type
 NEW_ONLY = ("vmid", "ostemplate", "start", "storage", "pool", "import-from")
 
 
@@ -52,6 +53,8 @@ class StandIn:
     wrong: list[str] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)
     failing: dict[int, bool] = field(default_factory=dict)
+    storages: dict[str, dict[str, str]] = field(default_factory=dict)
+    others: dict[str, str | None] = field(default_factory=dict)  # nodes beside it: their pve-smbgateway
     next_id: Callable[[], int] | None = None
     started: Callable[[int, bool], object] = lambda vmid, runs: None
 
@@ -63,17 +66,19 @@ class StandIn:
     def answer(self, method: str, path: str, parameters: dict[str, str]) -> Answer:
         """One call: status, words, data."""
         self.calls.append((method, path, parameters))
-        for release in self.releases:
-            if schema := SCHEMAS[release]:
-                self.wrong += [
-                    f"{release}: {method} {path}: {fault}" for fault in schema.faults(method, path, parameters)
-                ]
+        self._check(method, path, parameters)
         failure = self.failing.pop(len(self.changes), None) if method != "GET" else None
         if failure is False:
             return 500, "the stand-in fails here", None
         words = path.strip("/").split("/")
         if words == ["cluster", "nextid"]:
             return 200, "OK", str(self.next_id() if self.next_id else self._free())
+        if words[0] == "storage":
+            return self._storage(method, words[1:], parameters)
+        if words == ["nodes"]:
+            return 200, "OK", [{"node": name, "status": "online"} for name in (self.node, *self.others)]
+        if words[2:] == ["smbgateway", "version"] and (version := self.others.get(words[1])):
+            return 200, "OK", {"version": version}
         if words[:2] != ["nodes", self.node]:
             return 501, f"Method '{method} {path}' not implemented", None
         if words[2] in ("storage", "network"):
@@ -83,6 +88,31 @@ class StandIn:
         if failure:
             return self._task("the stand-in's task fails here")
         return self._guest(method, words[2], words[3:], parameters)
+
+    def _check(self, method: str, path: str, parameters: dict[str, str]) -> None:
+        """What the published schemas say, which do not know our plugin."""
+        if "/smbgateway/" in path:
+            return
+        if parameters.get("type") == "smbgateway":
+            parameters = {name: value for name, value in parameters.items() if name != "smbgw-share"} | {"type": "dir"}
+        for release in self.releases:
+            if schema := SCHEMAS[release]:
+                faults = schema.faults(method, path, parameters)
+                self.wrong += [f"{release}: {method} {path}: {fault}" for fault in faults]
+
+    def _storage(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
+        name = words[0] if words else parameters.get("storage", "")
+        if method == "GET":
+            return 200, "OK", [{"storage": name, **each} for name, each in self.storages.items()]
+        if method == "POST" and name in self.storages:
+            return 500, f"create storage failed: storage ID '{name}' already defined", None
+        if method == "DELETE":
+            del self.storages[name]
+            return 200, "OK", None
+        given = {key: value for key, value in parameters.items() if key not in ("storage", "delete")}
+        self.wrong += [f"{key} is no option of the plugin" for key in given.keys() - PLUGIN - {"type"}]
+        self.storages[name] = self.storages.get(name, {}) | given
+        return 200, "OK", {"storage": name, "type": "smbgateway"}
 
     def _free(self) -> int:
         return next(number for number in range(100, 10**9) if number not in self.guests)

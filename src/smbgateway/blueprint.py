@@ -11,6 +11,7 @@ from .host import Host
 from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
 from .paths import Paths
 from .proxmox.client import Proxmox
+from .proxmox.sections import Sections
 from .restoration import Restoration
 from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
@@ -172,6 +173,13 @@ class Blueprint:
         shadow = source.snapshots.parameters if source.snapshots and served == source.path else None
         return share_section(share, gateway, served, dfree, shadow)
 
+    def listed(self, share: Share) -> list[Step]:
+        """What makes a share a storage of Proxmox VE."""
+        if not share.storage or self.proxmox is None:
+            return []
+        nodes = self.world.gateways[share.gateway].nodes
+        return [Sections(self.proxmox).step(share.gateway, share.name, nodes)]
+
     def served(self, share: Share) -> str:
         """Where its Samba finds a share."""
         return self.mode(self.world.gateways[share.gateway]).served(share.name, self.source(share).path)
@@ -207,7 +215,8 @@ class Blueprint:
         steps = [step for share in shares for step in self.storage(share)]
         steps += self.guest(gateway)
         steps += [step for share in shares for step in self.shown(share)]
-        return steps + [self.published(registry, share) for share in shares]
+        steps += [self.published(registry, share) for share in shares]
+        return steps + [step for share in shares for step in self.listed(share)]
 
 
 def never_anew(step: Step, share: Share) -> Step:

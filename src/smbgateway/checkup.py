@@ -7,11 +7,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from . import storages
 from .errors import CommandFailed, CommandMissing, GatewayError
+from .finding import Finding
 from .host import ENVIRONMENT, PACKAGES, Host
 from .installation import Installation
 from .modes.native import missing, samba_version
@@ -37,16 +38,6 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: `ok`, `warn` (something will not work) or `fail` (nothing will)."""
-
-    check: str
-    state: Literal["ok", "warn", "fail"]
-    text: str
-    hint: str = ""
-
-
 def checkup(paths: Paths, host: Host, node: str) -> Iterator[Finding]:
     """Everything. Raises nothing: a check that cannot be made is a finding."""
     store = FileStore(paths)
@@ -60,7 +51,18 @@ def checkup(paths: Paths, host: Host, node: str) -> Iterator[Finding]:
         "ports": lambda: ports(site),
         "places": lambda: places(paths, host),
         "leftovers": lambda: leftovers(store, site),
+        "storages": lambda: storages.look(site),
     }
+    yield from _made_out(checks)
+
+
+def mend(paths: Paths, host: Host, node: str) -> Iterator[Finding]:
+    """Set right what can be without a question. Raises nothing."""
+    site = Installation(FileStore(paths), paths, host, node)
+    yield from _made_out({"storages": lambda: storages.mend(site)})
+
+
+def _made_out(checks: Mapping[str, Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
     for name, check in checks.items():
         try:
             yield from check()

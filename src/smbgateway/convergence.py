@@ -97,6 +97,9 @@ class Convergence:
             # Of many, the running smbd is asked for a few; the listing of its registry has confirmed the others.
             asked = number < MANY or bool(one.user and one.user.name in passwords)
             self._prove(Prover(instance), one, passwords, asked, warnings, shadowed / len(candidates), result, tell)
+        for share in scope.shares:
+            ledger.remove(self._unlisted(former, share))
+            ledger.converge(blueprint.listed(share))
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
 
     def _lifted(self, former: World, blueprint: Blueprint, share: Share) -> list[Step]:
@@ -106,6 +109,11 @@ class Convergence:
             return []
         kept = {step.name for step in blueprint.limits(share)}
         return [step for step in self.site.blueprint(former).limits(before) if step.name not in kept]
+
+    def _unlisted(self, former: World, share: Share) -> list[Step]:
+        """The storage of Proxmox VE that a share was, and is to be no more."""
+        before = former.shares.get(share.key)
+        return [] if before is None or share.storage else self.site.blueprint(former).listed(before)
 
     @staticmethod
     def _publish(scope: Scope, blueprint: Blueprint, ledger: Ledger) -> None:
@@ -151,7 +159,8 @@ class Convergence:
                 published = blueprint.published(Registry(blueprint.instance(home)), share)
                 stays = {step.name for step in blueprint.quota(share) if blueprint.source(share).keeps_quota}
                 steps = [step for step in blueprint.storage(share) if step.name not in stays]
-                result.kept += ledger.remove([*steps, *blueprint.shown(share), published], destroy)
+                listed = blueprint.listed(share)
+                result.kept += ledger.remove([*steps, *blueprint.shown(share), published, *listed], destroy)
         for record in removed:
             if isinstance(record, Gateway):
                 mode = blueprint.mode(record)

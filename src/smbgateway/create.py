@@ -34,6 +34,7 @@ class CreateRequest(BaseModel):
     guest: str | None = None
     encryption: str = "default"
     hidden: bool = False
+    storage: bool = False
     addresses: list[str] = []
     port: int | None = None
     bridge: str | None = None
@@ -68,7 +69,7 @@ def resources(request: CreateRequest, site: Installation) -> list[dict[str, Any]
         faults.append(Fault("name", f"share {request.name} is there already", "change it with update"))
     share: dict[str, Any] = {"kind": "share", "name": request.name, "gateway": gateway, "source": source}
     share |= {"quota": request.quota, "purpose": _purpose(request)}
-    share |= request.model_dump(include={"snapshots", "access", "comment", "guest", "encryption", "hidden"})
+    share |= request.model_dump(include={"snapshots", "access", "comment", "guest", "encryption", "hidden", "storage"})
     if faults:
         known = {f"share.{request.name}.source", f"share.{request.name}.gateway"}
         _, more = examine([share])

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from . import __version__
 from .allocate import Node, allocate
 from .blueprint import Blueprint
 from .checks import check, check_removed, doubled
@@ -12,6 +13,7 @@ from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
 from .model import Gateway, Group, LxcMode, Receiver, Resource, Share, User, XfsSource, examine
 from .proxmox.choices import Choices
+from .proxmox.sections import Sections
 from .sources import userquota
 from .sources.projects import taken as taken_projects
 from .world import World
@@ -113,6 +115,7 @@ class Intake:
         for record in records:
             if isinstance(record, Share):
                 found, exists = self._look_share(record, blueprint, options)
+                found += self._look_storage(record, former, options)
                 faults += _placed(record, found)
                 if former.get(record) is None:  # it may be another machine's: what it says of its data counts there
                     foreign = exists and blueprint.has_rights_of_its_own(record)
@@ -140,6 +143,19 @@ class Intake:
             hint = "use a btrfs or zfs source, which can"
             faults.append(Fault("snapshots", f"a {share.source.kind} source cannot have snapshots", hint))
         return [fault for fault in faults if not (options.force and fault.waivable)], exists
+
+    def _look_storage(self, share: Share, former: World, options: Options) -> list[Fault]:
+        """Whether a share can be a storage of Proxmox VE; looked at where it is to become one."""
+        before = former.shares.get(share.key)
+        if not share.storage or (before and before.storage):
+            return []
+        if self.site.proxmox is None:
+            return [Fault("storage", "this node is not one of Proxmox VE", "leave it out")]
+        try:
+            faults = Sections(self.site.proxmox).look(share.gateway, share.name, __version__)
+        except GatewayError as error:
+            return [Fault("storage", error.reason, error.hint)]
+        return [fault for fault in faults if not (options.force and fault.waivable)]
 
     def _look_gateways(
         self, records: Sequence[Resource], staged: World, former: World, options: Options

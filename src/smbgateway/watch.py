@@ -12,6 +12,7 @@ from .engine import Engine
 from .errors import GatewayError
 from .live import live_text, write_live
 from .model import Gateway
+from .storages import Storages
 from .versions import Versions
 from .world import World
 
@@ -25,6 +26,7 @@ class Watch:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self.engine = engine
         self.versions = Versions(engine, clock)
+        self.storages = Storages(engine)
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
@@ -54,6 +56,7 @@ class Watch:
         self._revive(self._world)
         self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
+        self._tell(self.storages.heed(self._world))
         if due:
             self._sized = time.monotonic()
             self._publish_sizes(self._world)

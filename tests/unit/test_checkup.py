@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from smbgateway import checkup
-from smbgateway.checkup import Finding
 from smbgateway.errors import CommandFailed, CommandMissing
+from smbgateway.finding import Finding
 from smbgateway.host import PACKAGES
 from smbgateway.installation import Installation
 from smbgateway.model import parse

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from smbgateway import __version__, cli
-from smbgateway.checkup import Finding
 from smbgateway.cli import client, completion, doctor, manual, parser, shares, state
 from smbgateway.cli.problem import describe
 from smbgateway.errors import Conflict, Fault, Invalid
+from smbgateway.finding import Finding
 from smbgateway.paths import Paths
 
 from . import cli_engine
@@ -65,7 +65,7 @@ def test_create_sends_what_its_options_say(engine: Engine, run: Run) -> None:
             "name": "docs", "mode": "native", "gateway": "lab", "source": "image:/srv/docs.img", "path": None,
             "quota": "10G", "access": {"alice": "write", "bob": "read", "@staff": "write", "@all": "read"},
             "purpose": "archive", "grace": 60, "comment": "hello", "guest": "read", "encryption": "required",
-            "hidden": True, "addresses": ["10.0.0.1", "::1"], "port": 1445,
+            "hidden": True, "storage": False, "addresses": ["10.0.0.1", "::1"], "port": 1445,
             "options": {"force": True, "allow_paths": ["/mnt"]},
         }
     ]  # fmt: skip

@@ -66,6 +66,7 @@ def _create(parser: Parser) -> None:
     parser.add_argument("--comment", metavar="TEXT", default="", help="shown to clients")
     parser.add_argument("--encrypt", action="store_true", help="refuse clients that do not encrypt")
     parser.add_argument("--hidden", action="store_true", help="leave it out of clients' listings")
+    parser.add_argument("--storage", action="store_true", help="show it as a storage of Proxmox VE, with its history")
     _force(parser)
     _dry_run(parser)
 
@@ -115,6 +116,7 @@ def _update(parser: Parser) -> None:
     visible = parser.add_mutually_exclusive_group()
     visible.add_argument("--hidden", action="store_true", default=None, help="leave it out of clients' listings")
     visible.add_argument("--visible", dest="hidden", action="store_false", default=None, help="show it there")
+    parser.add_argument("--storage", action=argparse.BooleanOptionalAction, help="show it as a storage of Proxmox VE")
     _force(parser, "shrink a quota below what is used, and the like")
     _allow_path(parser)
     _dry_run(parser)
@@ -294,6 +296,12 @@ def _receiver_options(parser: Parser) -> None:
     parser.add_argument("--secret-stdin", action="store_true", help=text)
 
 
+def _doctor(parser: Parser) -> None:
+    parser.add_argument(
+        "--fix", action="store_true", help="set right what can be: storages of Proxmox VE that got lost"
+    )
+
+
 def _job(parser: Parser) -> None:
     parser.add_argument("job", metavar="ID", nargs="?", help="see it through (default: list the jobs)")
 
@@ -341,7 +349,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "template": ("make and list what containers are made of", _template, ""),
     "notify": ("list, make, delete and test those who are told of shares that fill", _notify, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),
-    "doctor": ("check what the gateway needs on this machine", _nothing, "doctor:run"),
+    "doctor": ("check what the gateway needs on this machine", _doctor, "doctor:run"),
     "token": ("make, list and delete tokens with which programs use the API", _token, ""),
     "serve": ("run the engine", _serve, "service:serve"),
     "web": ("run the relay: TLS for browsers and programs that use the API", _web, "service:web"),

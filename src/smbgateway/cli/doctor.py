@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from .. import __version__
-from ..checkup import Finding, checkup
+from ..checkup import checkup, mend
+from ..finding import Finding
 from ..host import Node
 from ..installation import this_node
 from ..paths import Paths
@@ -28,11 +29,17 @@ MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
 def run(session: Session, arguments: Namespace) -> int:
     """Check everything; exit status 3 where something needed is away."""
-    found = list(look(session))
+    found = [*mended(session, arguments.fix), *look(session)]
     failed = any(each.state == "fail" for each in found)
     body = {"findings": [vars(each) for each in found]}
     lines = [each for finding in found for each in told(finding)]
     return session.answer(body, [*lines, verdict(found)], UNAVAILABLE if failed else 0)
+
+
+def mended(session: Session, wanted: bool) -> Iterator[Finding]:
+    """What could be set right, with --fix."""
+    if wanted and not os.geteuid():
+        yield from mend(Paths(os.path.abspath(session.root)), Node(), this_node())
 
 
 def look(session: Session) -> Iterator[Finding]:

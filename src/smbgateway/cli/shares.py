@@ -38,7 +38,20 @@ def options(arguments: Namespace) -> dict[str, Any]:
 
 def create(session: Session, arguments: Namespace) -> int:
     """Make a share."""
-    copied = ("name", "mode", "gateway", "source", "path", "quota", "purpose", "grace", "comment", "guest", "hidden")
+    copied = (
+        "name",
+        "mode",
+        "gateway",
+        "source",
+        "path",
+        "quota",
+        "purpose",
+        "grace",
+        "comment",
+        "guest",
+        "hidden",
+        "storage",
+    )
     if not arguments.source and not arguments.path:
         arguments.source = proposed(session, arguments)
     body = {name: getattr(arguments, name) for name in (*copied, "port")} | of_container(arguments)
@@ -211,7 +224,7 @@ def changed(arguments: Namespace) -> dict[str, Any]:
         found["guest"] = None if arguments.guest == "off" else arguments.guest
     if arguments.encrypt is not None:
         found["encryption"] = "required" if arguments.encrypt else "default"
-    given = {name: getattr(arguments, name) for name in ("comment", "hidden")}
+    given = {name: getattr(arguments, name) for name in ("comment", "hidden", "storage")}
     return found | {name: value for name, value in given.items() if value is not None}
 
 

@@ -29,6 +29,7 @@ our %OF = (
         'router' => ['text', { type => 'string', optional => 1 }],
         'snapshots' => ['object', { type => 'string', description => 'JSON of an object.', optional => 1 }],
         'source' => ['text', { type => 'string', optional => 1 }],
+        'storage' => ['boolean', { type => 'boolean', optional => 1 }],
         'vlan' => ['integer', { type => 'integer', optional => 1 }],
     },
     template => {
