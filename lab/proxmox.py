@@ -5,6 +5,7 @@ What it knows of guests' behaviour are the answers recorded from real ones: a ta
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,16 +21,26 @@ OURS = "smbgateway-trixie-"
 BRIDGE, STORAGE, TEMPLATE = "vmbr0", "local-zfs", f"local:vztmpl/{OURS}2.tar.zst"
 NODE: dict[str, list[dict[str, object]]] = {
     "network": [{"iface": BRIDGE, "type": "bridge"}],
-    "storage vztmpl": [{"storage": "local", "active": 1}],
-    "storage rootdir": [
-        {"storage": STORAGE, "active": 1, "avail": 9 << 30},
-        {"storage": "slow", "active": 1, "avail": 1 << 30},
+    "storage": [
+        {"storage": "local", "type": "dir", "content": "vztmpl,iso", "active": 1, "avail": 5 << 30},
+        {"storage": STORAGE, "type": "zfspool", "content": "images,rootdir", "active": 1, "avail": 9 << 30},
+        {"storage": "slow", "type": "dir", "content": "rootdir", "active": 1, "avail": 1 << 30},
+        {"storage": "away", "type": "rbd", "content": "images,rootdir", "active": 0},
+        {"storage": "cephfs", "type": "cephfs", "content": "backup", "active": 1, "avail": 9 << 30},
     ],
     "storage content vztmpl": [
         {"volid": f"local:vztmpl/{name}"} for name in ("debian.tar.zst", f"{OURS}1.tar.zst", f"{OURS}2.tar.zst")
     ],
 }
 PLUGIN = {"content", "nodes", "smbgw-share"}  # options of storages of our type
+CONFIGS: dict[str, dict[str, object]] = {
+    STORAGE: {"type": "zfspool", "pool": "rpool/data"},
+    "slow": {"type": "dir", "path": "/mnt/slow"},
+    "away": {"type": "rbd", "pool": "vms", "monhost": "10.9.9.9"},
+    "cephfs": {"type": "cephfs", "path": "/mnt/pve/cephfs"},
+    "local": {"type": "dir", "path": "/var/lib/vz"},
+}
+PROTECTED = "can't {} CT {} drive '{}' - protection mode enabled"
 NEW_ONLY = ("vmid", "ostemplate", "start", "storage", "pool", "import-from")
 
 
@@ -57,6 +68,7 @@ class StandIn:
     others: dict[str, str | None] = field(default_factory=dict)  # nodes beside it: their pve-smbgateway
     next_id: Callable[[], int] | None = None
     started: Callable[[int, bool], object] = lambda vmid, runs: None
+    changed: Callable[[int], object] = lambda vmid: None
 
     @property
     def changes(self) -> list[str]:
@@ -73,6 +85,8 @@ class StandIn:
         words = path.strip("/").split("/")
         if words == ["cluster", "nextid"]:
             return 200, "OK", str(self.next_id() if self.next_id else self._free())
+        if method == "GET" and words[:1] == ["storage"] and words[1:2] and words[1] in CONFIGS:
+            return 200, "OK", {"storage": words[1], **CONFIGS[words[1]]}
         if words[0] == "storage":
             return self._storage(method, words[1:], parameters)
         if words == ["nodes"]:
@@ -81,6 +95,9 @@ class StandIn:
             return 200, "OK", {"version": version}
         if words[:2] != ["nodes", self.node]:
             return 501, f"Method '{method} {path}' not implemented", None
+        if words[2:] == ["storage"]:
+            content = parameters.get("content", "")
+            return 200, "OK", [each for each in NODE["storage"] if content in str(each["content"])]
         if words[2] in ("storage", "network"):
             return 200, "OK", NODE[" ".join([words[2], *words[4:], *parameters.get("content", "").split()])]
         if words[2] == "tasks":
@@ -131,7 +148,9 @@ class StandIn:
         if guest is None or guest.kind != kind:
             return 500, f"Configuration file 'nodes/{self.node}/{kind}/{number}.conf' does not exist", None
         if words[1:] == ["config"]:
-            return self._config(guest, method, parameters)
+            return self._config(number, guest, method, parameters)
+        if words[1:] == ["resize"]:
+            return self._resize(guest, parameters)
         if words[1:] == ["status", "current"]:
             return 200, "OK", {"vmid": number, "status": "running" if guest.runs else "stopped"}
         if words[1:2] == ["status"]:
@@ -147,13 +166,36 @@ class StandIn:
         self.guests[number] = Guest(kind, config)
         return self._task()
 
-    def _config(self, guest: Guest, method: str, parameters: dict[str, str]) -> Answer:
+    def _config(self, number: int, guest: Guest, method: str, parameters: dict[str, str]) -> Answer:
         if method == "GET":
             return 200, "OK", {**guest.config, "digest": "d"}
-        for name in parameters.get("delete", "").split(","):
-            guest.config.pop(name, None)
-        guest.config |= {name: value for name, value in parameters.items() if name not in ("delete", "digest")}
+        gone = [name for name in parameters.get("delete", "").split(",") if name]
+        given = {name: value for name, value in parameters.items() if name not in ("delete", "digest")}
+        if guest.config.get("protection") == "1":
+            for verb, names in (("remove", gone), ("update", given)):
+                if drives := [name for name in names if name.startswith(("mp", "unused", "rootfs"))]:
+                    return 500, PROTECTED.format(verb, number, drives[0]), None
+        for name in gone:
+            self._drop(guest, name)
+        guest.config |= {name: self._disk(number, guest, value) for name, value in given.items()}
+        self.changed(number)
         return 200, "OK", None
+
+    def _drop(self, guest: Guest, name: str) -> None:
+        """What was the volume of a mount point is kept, as unused."""
+        value = guest.config.pop(name, "").partition(",")[0]
+        if name.startswith("mp") and ":" in value:
+            guest.config[next(free for n in range(99) if (free := f"unused{n}") not in guest.config)] = value
+
+    def _disk(self, number: int, guest: Guest, value: str) -> str:
+        """STORAGE:GIB,... makes a volume."""
+        new = re.fullmatch(r"([\w.-]+):(\d+)(,.*)", value)
+        return f"{new[1]}:subvol-{number}-disk-{len(guest.config)}{new[3]},size={new[2]}G" if new else value
+
+    def _resize(self, guest: Guest, parameters: dict[str, str]) -> Answer:
+        value = guest.config[parameters["disk"]]
+        guest.config[parameters["disk"]] = re.sub(r"size=\w+", f"size={parameters['size']}", value)
+        return self._task()
 
     def _power(self, number: int, guest: Guest, verb: str) -> Answer:
         runs = verb in ("start", "reboot")

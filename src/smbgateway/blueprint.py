@@ -8,10 +8,11 @@ from . import discovery, modes, sources
 from .cluster.member import ClusterMember
 from .errors import CommandFailed, Unavailable
 from .host import Host
-from .model import Gateway, HomesPurpose, MediaPurpose, Share, TimeMachinePurpose
+from .model import Gateway, HomesPurpose, MediaPurpose, Share, StorageSource, TimeMachinePurpose
 from .paths import Paths
 from .proxmox.client import Proxmox
 from .proxmox.sections import Sections
+from .proxmox.storages import Storages
 from .restoration import Restoration
 from .samba.accounts import Accounts
 from .samba.config import GROUP_ID, Parameters, share_section
@@ -19,6 +20,7 @@ from .samba.instance import Instance
 from .samba.registry import Registry
 from .sources import Place, Snapshots, Source, Usage, userquota
 from .sources.cells import stat
+from .sources.storage import Storage
 from .step import Step
 from .store import Store
 from .world import World
@@ -47,8 +49,28 @@ class Blueprint:
         return self.mode(gateway).instance
 
     def source(self, share: Share) -> Source:
-        """Where a share's data lives."""
-        return sources.make(self.host, self._place(share), share.source)
+        """Where a share's data lives. Raises Unavailable where it is a volume, and its gateway has none."""
+        place = self._place(share)
+        if not isinstance(share.source, StorageSource):
+            return sources.make(self.host, place, share.source)
+        gateway = self.world.gateways[share.gateway]
+        volumes = self.mode(gateway).volumes
+        if volumes is None:
+            raise self._no_volumes(gateway, share, share.source)
+        return Storage(volumes, place, share.source)
+
+    def _no_volumes(self, gateway: Gateway, share: Share, spec: StorageSource) -> Unavailable:
+        if self.proxmox is None:
+            return Unavailable("storages are those of Proxmox VE, which is not here", hint="name the place of the data")
+        own = Storages(self.proxmox).place(spec.storage, share.name, share.quota is not None)
+        hint = f"name the place on the node: {own}" if own else "use mode lxc"
+        what = f"a {gateway.mode.kind} gateway has no guest that could have a volume of storage {spec.storage}"
+        return Unavailable(what, hint=hint)
+
+    def data_host(self, share: Share) -> Host:
+        """Who sees the data of a share at the path of its source."""
+        volumes = self.mode(self.world.gateways[share.gateway]).volumes
+        return volumes.host if volumes and isinstance(share.source, StorageSource) else self.host
 
     def _place(self, share: Share) -> Place:
         media = isinstance(share.purpose, MediaPurpose)
@@ -69,10 +91,13 @@ class Blueprint:
     def has_rights_of_its_own(self, share: Share) -> bool:
         """Whether the directory of a share is there, and is none that we made (for a share before this one)."""
         ours = f"0:{GROUP_ID} 2770"
-        return stat(self.host, self.source(share).path, "%u:%g %a") not in (None, ours)
+        return stat(self.data_host(share), self.source(share).path, "%u:%g %a") not in (None, ours)
 
     def storage(self, share: Share) -> list[Step]:
-        """Source, quota, homes: everything below Samba."""
+        """Source, quota, homes: everything below Samba, on the node."""
+        return [] if isinstance(share.source, StorageSource) else self._data(share)
+
+    def _data(self, share: Share) -> list[Step]:
         source = self.source(share)
         steps = source.steps()
         if share.made:
@@ -81,7 +106,9 @@ class Blueprint:
         return [*steps, *self.limits(share), *back, *self._homes(share, source.path)]
 
     def shown(self, share: Share) -> list[Step]:
-        """What makes its data seen where Samba runs, once that is there."""
+        """What makes its data seen where Samba runs, once that is there: all of it, where it lies there."""
+        if isinstance(share.source, StorageSource):
+            return self._data(share)
         return self.mode(self.world.gateways[share.gateway]).shown(share.name, self.source(share).path)
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
@@ -104,7 +131,8 @@ class Blueprint:
         if not isinstance(share.purpose, HomesPurpose):
             return []
         names = {member for principal in share.access for member in self._members(principal)}
-        return [self._home(f"{path}/{name}", self.world.users[name].uid or 0) for name in sorted(names)]
+        host = self.data_host(share)
+        return [self._home(host, f"{path}/{name}", self.world.users[name].uid or 0) for name in sorted(names)]
 
     def _members(self, principal: str) -> Iterable[str]:
         if not principal.startswith("@"):
@@ -112,20 +140,21 @@ class Blueprint:
         group = self.world.groups.get(principal[1:])
         return [name for name in group.members if name in self.world.users] if group else []
 
-    def _home(self, path: str, uid: int) -> Step:
+    @staticmethod
+    def _home(host: Host, path: str, uid: int) -> Step:
         def write(value: str | None) -> None:
             if value is None:
                 try:
-                    self.host.run("rmdir", "--", path)
+                    host.run("rmdir", "--", path)
                 except CommandFailed as error:
                     if "No such file" not in error.output and "not empty" not in error.output:
                         raise
             else:
-                self.host.run("install", "-d", "-m", "2700", "-o", str(uid), "-g", str(GROUP_ID), "--", path)
+                host.run("install", "-d", "-m", "2700", "-o", str(uid), "-g", str(GROUP_ID), "--", path)
 
         want = f"{uid}:{GROUP_ID} 2700"
         # It lies in a directory of data, which decides whether anything may go; an empty home may always go.
-        return Step(f"home {path}", want, lambda: stat(self.host, path, "%u:%g %a"), write, destroy=lambda: write(None))
+        return Step(f"home {path}", want, lambda: stat(host, path, "%u:%g %a"), write, destroy=lambda: write(None))
 
     def accounts(self, gateway: Gateway) -> Accounts:
         """The users and groups of a gateway: all of the installation's."""
@@ -182,7 +211,10 @@ class Blueprint:
 
     def served(self, share: Share) -> str:
         """Where its Samba finds a share."""
-        return self.mode(self.world.gateways[share.gateway]).served(share.name, self.source(share).path)
+        path = self.source(share).path
+        if isinstance(share.source, StorageSource):
+            return path
+        return self.mode(self.world.gateways[share.gateway]).served(share.name, path)
 
     def size_program(self, share: Share) -> str:
         """The program that tells a client the size of a share, where the file system shows another.

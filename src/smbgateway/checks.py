@@ -16,6 +16,7 @@ from .model import (
     Receiver,
     Resource,
     Share,
+    StorageSource,
     User,
     WebhookWay,
     XfsSource,
@@ -142,6 +143,8 @@ class Places:
         gateway, source = self.staged.gateways.get(share.gateway), share.source
         shared = isinstance(source, CephfsSource) or getattr(source, "shared", False)  # all nodes' alike
         node = None if shared else gateway and gateway.mode.node
+        if isinstance(source, StorageSource):  # a volume of its own
+            return (node, "volumes", share.key)
         space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
         return (node, f"{space} {getattr(source, 'conf', '')}", *_spec(share).strip("/").split("/"))
 

@@ -88,7 +88,7 @@ class Convergence:
         try:
             warnings = Prover(instance).shadow(candidates)
         except NotProved as error:
-            ways = (closed_way(self.site.host, blueprint.source(share).path) for share in fresh)
+            ways = (closed_way(blueprint.data_host(share), blueprint.source(share).path) for share in fresh)
             error.hint = next(filter(None, ways), error.hint)
             raise
         shadowed = time.monotonic() - started
@@ -165,6 +165,7 @@ class Convergence:
             if isinstance(record, Gateway):
                 mode = blueprint.mode(record)
                 told = blueprint.unannounced(record, gone=True)
+                result.kept += mode.kept()
                 ledger.remove([*mode.steps(), *mode.instance.steps(), mode.instance.daemon(), *told])
         after = former.staged([], removed)
         self._announce(after, removed, ledger)

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import Fault, Invalid
+from .errors import Fault, GatewayError, Invalid, NotFound
 from .installation import Installation
 from .model import examine, explained, parse_source
 from .places import offers
+from .proxmox.storages import Storages
 from .sizes import show_size
 from .world import World
 
@@ -87,10 +88,27 @@ def _source(request: CreateRequest, site: Installation, faults: list[Fault]) -> 
         faults.append(Fault("source", both or "no source is given", _proposal(request.name, site)))
         return {}
     try:
-        return parse_source(request.source) if request.source else {"kind": "directory", "path": str(request.path)}
+        found = parse_source(request.source) if request.source else {"kind": "directory", "path": str(request.path)}
+        return _on_node(request, site, found)
     except ValueError as error:
         faults.append(Fault("source", str(error)))
-        return {}
+    except GatewayError as error:
+        faults.append(Fault("source", error.reason, error.hint))
+    return {}
+
+
+def _on_node(request: CreateRequest, site: Installation, source: dict[str, str]) -> dict[str, str]:
+    """The source; of a storage of Proxmox VE, where the gateway is native, the place on the node that it stands for."""
+    gateway = site.world().gateways.get(request.gateway or "")
+    native = (gateway.mode.kind if gateway else request.mode or "native") == "native"
+    if source["kind"] != "storage" or not native or site.proxmox is None:
+        return source
+    storages = Storages(site.proxmox)
+    known = ", ".join(storages.all())
+    if source["storage"] not in storages.all():
+        raise NotFound(f"this node has no storage {source['storage']}", hint=f"it has {known}")
+    place = storages.place(source["storage"], request.name, request.quota is not None)
+    return parse_source(place) if place else source
 
 
 def _proposal(name: str, site: Installation) -> str:

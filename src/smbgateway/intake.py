@@ -11,7 +11,7 @@ from .checks import check, check_removed, doubled
 from .cluster.member import look as look_member
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, LxcMode, Receiver, Resource, Share, User, XfsSource, examine
+from .model import Gateway, Group, LxcMode, Receiver, Resource, Share, StorageSource, User, XfsSource, examine
 from .proxmox.choices import Choices
 from .proxmox.sections import Sections
 from .sources import userquota
@@ -109,7 +109,7 @@ class Intake:
 
     def _looked(self, records: list[Resource], former: World, options: Options) -> tuple[list[Resource], list[Fault]]:
         """Look at the source of every share, once. A new share over one that exists is marked: never destroy it."""
-        blueprint = self.site.blueprint(former.staged(records), options.allow_paths)
+        blueprint = self.site.blueprint(former.staged(self._with_guests(records, former)), options.allow_paths)
         looked: list[Resource] = []
         faults: list[Fault] = []
         for record in records:
@@ -123,13 +123,20 @@ class Intake:
             looked.append(record)
         return looked, faults
 
+    def _with_guests(self, records: list[Resource], former: World) -> list[Resource]:
+        """The records; gateways that shall have volumes with what is chosen for them, to be found by."""
+        owners = {r.gateway for r in records if isinstance(r, Share) and isinstance(r.source, StorageSource)}
+        return [r if r.kind != "gateway" or r.name not in owners else self.allocated([r], former)[0] for r in records]
+
     def _look_share(self, share: Share, blueprint: Blueprint, options: Options) -> tuple[list[Fault], bool]:
         gateway = blueprint.world.gateways.get(share.gateway)
+        if gateway is None and isinstance(share.source, StorageSource):
+            return [], False  # that it is missing is told by the checks
         if gateway and not self.site.owns(gateway):
             told = f"it is node {', '.join(gateway.nodes)}'s, this is {self.site.node}"
             return [Fault("gateway", told, "ask the engine of that node")], False
-        source = blueprint.source(share)
         try:
+            source = blueprint.source(share)
             faults, exists = source.look()
         except GatewayError as error:
             return [Fault("source", error.reason, error.hint)], False

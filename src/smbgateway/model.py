@@ -51,6 +51,7 @@ from .specs import Model as Model
 from .specs import NativeMode as NativeMode
 from .specs import ProxmoxWay as ProxmoxWay
 from .specs import Source as Source
+from .specs import StorageSource as StorageSource
 from .specs import Way as Way
 from .specs import WebhookWay as WebhookWay
 from .specs import XfsSource as XfsSource

@@ -20,6 +20,7 @@ from .fields import (
     NodeName,
     Path,
     Size,
+    StorageId,
     Subvolume,
     Url,
 )
@@ -136,8 +137,16 @@ class CephfsSource(Model):
     user: CephUser = "admin"
 
 
+class StorageSource(Model):
+    """A volume of a storage of Proxmox VE, as large as the quota. It belongs to the guest, which takes it along."""
+
+    kind: Literal["storage"] = "storage"
+    storage: StorageId
+
+
 Source = Annotated[
-    DirectorySource | ImageSource | BtrfsSource | XfsSource | ZfsSource | CephfsSource, Field(discriminator="kind")
+    DirectorySource | ImageSource | BtrfsSource | XfsSource | ZfsSource | CephfsSource | StorageSource,
+    Field(discriminator="kind"),
 ]
 # What stands behind the colon of KIND:SPEC.
 SOURCE_SPECS: dict[str, str] = {
@@ -147,6 +156,7 @@ SOURCE_SPECS: dict[str, str] = {
     "xfs": "path",
     "zfs": "dataset",
     "cephfs": "subvolume",
+    "storage": "storage",
 }
 
 

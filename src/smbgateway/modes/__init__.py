@@ -8,6 +8,7 @@ from ..model import Gateway
 from ..paths import Paths
 from ..proxmox.client import Proxmox
 from ..samba.instance import Instance
+from ..sources.storage import Volumes
 from ..step import Step
 from .lxc import Lxc
 from .native import Native
@@ -18,6 +19,13 @@ class Mode(Protocol):
     """One gateway's place to run."""
 
     instance: Instance
+
+    @property
+    def volumes(self) -> Volumes | None:
+        """Its own volumes; None: it has none."""
+
+    def kept(self) -> list[str]:
+        """What a removal leaves of it, in words."""
 
     def steps(self) -> list[Step]:
         """What must run before Samba can: none where that is the node itself."""

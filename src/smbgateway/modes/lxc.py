@@ -33,6 +33,8 @@ PERIOD = 100_000  # microseconds
 class Lxc:
     """A gateway in a container of its own."""
 
+    volumes = None
+
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         assert isinstance(gateway.mode, LxcMode)  # noqa: S101 - the registry of modes goes by it
         self.host, self.paths, self.gateway, self.mode = host, paths, gateway, gateway.mode
@@ -41,6 +43,10 @@ class Lxc:
         self.container = Container(host, paths.containers, gateway.name)
         launcher, own = Inside(self.container, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
+
+    def kept(self) -> list[str]:
+        """Nothing: data is the node's."""
+        return []
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""

@@ -22,6 +22,8 @@ ACCOUNTS = {"/var/lib/extrausers": "libnss-extrausers"}
 class Native:
     """A gateway on this node."""
 
+    volumes = None
+
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         self.host, self.gateway = host, gateway
         self.instance = Instance(host, gateway, paths.instance(gateway.name), launcher(host, paths.root))
@@ -37,6 +39,10 @@ class Native:
     def served(self, share: str, path: str) -> str:
         """Where it is."""
         return path
+
+    def kept(self) -> list[str]:
+        """Nothing: data is the node's."""
+        return []
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node, and whose the port is."""

@@ -21,10 +21,11 @@ from ..samba.launch import Inside
 from ..sources import cells
 from ..step import Step
 from .lxc import MODULES, OURS, PYTHON, SERVED, STATE, shifted
+from .proxmox_volumes import ProxmoxVolumes
 
 FOLDER = "/var/lib/lxc"  # where Proxmox VE puts what LXC reads
 BASE = 100_000  # the first id of its unprivileged containers on the node
-TAG = "smbgateway"
+TAG, RETIRED = "smbgateway", "smbgateway-retired"
 ROOT = 2  # GiB
 KEYS = ("cores", "features", "hostname", "memory", "mp0", "net0", "onboot", "startup", "swap")
 
@@ -47,6 +48,10 @@ class ProxmoxLxc:
         self.container = Container(host, FOLDER, str(self.mode.vmid))
         launcher, own = Inside(self.container, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
+        self.volumes = ProxmoxVolumes(
+            self.container, api, self.path, self.title, self._config, self._runs, self._at_rest,
+            lambda share: f"{SERVED}/{folder(share)}",
+        )  # fmt: skip
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""
@@ -73,9 +78,20 @@ class ProxmoxLxc:
                 self._create()
             elif self._config() is not None:
                 self._power("stop")
-                self.api.task("DELETE", self.path, {"purge": True})
+                if self.volumes.kept():
+                    self._retire()
+                else:
+                    self.api.task("DELETE", self.path, {"purge": True})
 
         return Step(self.title, "made", lambda: None if self._config() is None else "made", write)
+
+    def kept(self) -> list[str]:
+        """The container, while it has volumes: destroying it would destroy them."""
+        where = ", ".join(self.volumes.kept())
+        return [f"{self.title}, stopped and tagged {RETIRED}, with its volumes: {where}"] if where else []
+
+    def _retire(self) -> None:
+        self.api.call("PUT", f"{self.path}/config", {"tags": RETIRED, "onboot": False})
 
     def _create(self) -> None:
         fixed = {"vmid": self.mode.vmid, "ostemplate": self.mode.template, "unprivileged": True, "tags": TAG}
@@ -156,11 +172,13 @@ class ProxmoxLxc:
             path = f"{self.path}/config"
             if value is not None:
                 free = next(each for number in range(1, 256) if (each := f"mp{number}") not in config)
-                self.api.call("PUT", path, {name or free: want})
+                with self.volumes.unprotected():
+                    self.api.call("PUT", path, {name or free: want})
                 if not seen():
                     self._at_rest(lambda: None)
             elif name:
-                self._at_rest(lambda: self.api.call("PUT", path, {"delete": name}))
+                with self.volumes.unprotected():
+                    self._at_rest(lambda: self.api.call("PUT", path, {"delete": name}))
 
         return Step(f"mount point {where} of {self.title}", want, read, write)
 
