@@ -3,6 +3,7 @@
 The archive is that of `PVE_SMBGATEWAY_MIRROR` and `PVE_SMBGATEWAY_SECURITY`, by default Debian's own.
 """
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from smbgateway.guests.template import Recipe, Templates
+from smbgateway.guests.template import PACKAGES, Recipe, Templates
 from smbgateway.host import Node
 
 from . import mounts
@@ -28,7 +29,8 @@ def recipe() -> Recipe:
 def tar_file() -> Path:
     """A template as a tar file, built where there is none yet."""
     made = recipe()
-    file = CACHE / f"template-{made.suite}.tar"
+    packages = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]
+    file = CACHE / f"template-{made.suite}-{packages}.tar"
     if not file.exists():
         CACHE.mkdir(mode=0o700, exist_ok=True)
         scratch = CACHE / f"templates-{os.getpid()}"

@@ -1,7 +1,7 @@
 # Sourced by ./test and ./quickstart: packages and the Python environment, on a Debian that has nothing of ours.
 # shellcheck shell=bash disable=SC2034
 
-STOCK_UNITS="smbd.service nmbd.service samba-ad-dc.service winbind.service ctdb.service zfs-fuse.service"
+STOCK_UNITS="smbd.service nmbd.service samba-ad-dc.service winbind.service ctdb.service wsdd2.service zfs-fuse.service"
 GUARD=/usr/sbin/policy-rc.d
 GUARD_IS_OURS=
 BASE_PACKAGES="python3 python3-venv"

@@ -15,6 +15,7 @@ from .proxmox.sections import Sections
 from .proxmox.storages import Storages
 from .restoration import Restoration
 from .samba.accounts import Accounts
+from .samba.announcer import Announcer
 from .samba.config import GROUP_ID, Parameters, share_section
 from .samba.instance import Instance
 from .samba.registry import Registry
@@ -168,7 +169,8 @@ class Blueprint:
             member = self.member(gateway)
             people = [member.shared(step) for step in accounts.passdb()]
             return [*instance.steps(), *member.steps(), *accounts.files(), member.daemon(), *people]
-        samba = [*instance.steps(), *accounts.files(), instance.daemon(), *accounts.passdb()]
+        found = Announcer(instance).step(discovery.name_in_explorer(gateway, self.node))
+        samba = [*instance.steps(), *accounts.files(), found, instance.daemon(), *accounts.passdb()]
         return [*mode.steps(), *samba, *self.announced(gateway)]
 
     def announced(self, gateway: Gateway) -> list[Step]:

@@ -1,6 +1,6 @@
-"""How Finder and Linux find gateways by themselves: what the node's avahi-daemon announces of each (avahi.service(5)).
+"""How clients find gateways by themselves: names in Explorer (WS-Discovery), and what avahi-daemon announces of each.
 
-The files lie there also without avahi-daemon: it announces them from the moment it is installed.
+The files of avahi.service(5) lie there also without avahi-daemon: it announces them from the moment it is installed.
 """
 
 import os
@@ -24,6 +24,13 @@ def hidden(gateway: Gateway) -> str:
         # Avahi knows the node by one name, for all its addresses; others there may be another gateway's.
         return "not announced: it has addresses of the node for itself"
     return ""
+
+
+def name_in_explorer(gateway: Gateway, node: str) -> str:
+    """The name by which Windows finds it; empty where it does not. What Explorer opens has no port."""
+    if hidden(gateway) or gateway.mode.port != 445:
+        return ""
+    return (gateway.name if gateway.mode.kind == "lxc" else node).upper()
 
 
 def steps(host: Host, folder: str, gateway: Gateway, shares: Iterable[Share]) -> list[Step]:

@@ -9,6 +9,8 @@ from .engine import Engine
 from .errors import GatewayError
 from .model import Gateway, Share, show_source
 from .samba import clients
+from .samba.announcer import Announcer
+from .samba.instance import Instance
 from .world import World
 
 LOG_LINES = 200
@@ -64,11 +66,23 @@ class Status:
         nodes = ", ".join(gateway.nodes)
         body = {"name": gateway.name, "mode": gateway.mode.kind, "node": nodes, "shares": len(shares)}
         body |= {"address": ", ".join(gateway.addresses) or "all", "port": gateway.mode.port}
-        body |= {"discovery": discovery.hidden(gateway) or "mDNS"}
         if not self.engine.site.owns(gateway):
-            return body | {"running": None, "drift": []}
-        running = self.engine.site.blueprint(world).instance(gateway).pid() is not None
-        return body | {"running": running, "drift": [asdict(cell) for cell in self.engine.drift(gateway, shares)]}
+            return body | {"discovery": discovery.hidden(gateway) or "mDNS", "running": None, "drift": []}
+        instance = self.engine.site.blueprint(world).instance(gateway)
+        running = instance.pid() is not None
+        body |= {"discovery": self._discovery(gateway, instance) if running else "not while it does not run"}
+        body |= {"running": running}
+        return body | {"drift": [asdict(cell) for cell in self.engine.drift(gateway, shares)]}
+
+    def _discovery(self, gateway: Gateway, instance: Instance) -> str:
+        """How clients find it by themselves, or why not."""
+        if hidden := discovery.hidden(gateway):
+            return hidden
+        name = discovery.name_in_explorer(gateway, self.engine.site.node)
+        if not name:
+            return f"mDNS; not in Explorer: that knows port 445 only, not {gateway.mode.port}"
+        trouble = Announcer(instance).trouble()
+        return f"mDNS; not in Explorer: {trouble}" if trouble else f"mDNS; in Explorer as {name}"
 
     def share(self, key: str) -> dict[str, Any]:
         """One share: usage, sessions, drift, whether it is served. Raises NotFound."""

@@ -15,7 +15,7 @@ from lab.debian13 import Root
 from .conftest import REPOSITORY
 
 DEB = "/pve-smbgateway.deb"
-STOCK = ["smbd.service", "nmbd.service", "samba-ad-dc.service", "winbind.service", "ctdb.service"]
+STOCK = ["smbd.service", "nmbd.service", "samba-ad-dc.service", "winbind.service", "ctdb.service", "wsdd2.service"]
 KEY_FILES = [
     "/etc/pam.d/pve-smbgateway",
     "/usr/lib/systemd/system/pve-smbgateway-smbd@.service",

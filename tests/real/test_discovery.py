@@ -1,6 +1,9 @@
-"""A real avahi-daemon announces what we write, and answers those who ask (RFC 6762), in a network of its own."""
+"""What clients find by themselves: a real avahi-daemon (RFC 6762) and wsdd2 answer them, in networks of their own."""
 
 import contextlib
+import ctypes
+import os
+import re
 import subprocess
 import sys
 import time
@@ -12,9 +15,11 @@ import pytest
 from smbgateway import discovery
 from smbgateway.host import Node
 from smbgateway.model import Gateway, parse
+from smbgateway.status import Status
 from smbgateway.step import Ledger
 
-from .world import Site, site, user
+from .explorer import explored
+from .world import Site, site, until, user
 
 CONFIGURATION = """\
 [server]
@@ -112,3 +117,65 @@ def test_a_container_is_found_by_a_name_of_its_own(made: Site) -> None:
         assert answered(here, "inner.local", ADDRESS, bytes([10, 9, 0, 7]))
     Ledger().remove(steps)
     assert Path(made.paths.avahi, "hosts").read_text() == ""
+
+
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET
+
+
+@contextlib.contextmanager
+def elsewhere() -> Iterator[None]:
+    """What runs here meanwhile, and what it starts, has a network of its own (unshare(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as before:
+        assert libc.unshare(NEW_NETWORK) == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            assert libc.setns(before.fileno(), 0) == 0
+
+
+@contextlib.contextmanager
+def windows() -> Iterator[int]:
+    """Another machine on the network of this one, which is 10.9.0.1: by a pid in it."""
+    with subprocess.Popen(["unshare", "--net", "sleep", "600"]) as other:
+        here = os.readlink("/proc/thread-self/ns/net")
+        until(lambda: os.readlink(f"/proc/{other.pid}/ns/net") != here, "the other machine is there")
+        inside = ["nsenter", "--target", str(other.pid), "--net"]
+        for command in (
+            ["ip", "link", "set", "lo", "up"],
+            ["ip", "link", "add", "lan", "type", "veth", "peer", "name", "eth0", "netns", str(other.pid)],
+            ["ip", "address", "add", "10.9.0.1/24", "dev", "lan"],
+            ["ip", "link", "set", "lan", "up"],
+            [*inside, "ip", "address", "add", "10.9.0.2/24", "dev", "eth0"],
+            [*inside, "ip", "link", "set", "eth0", "up"],
+        ):
+            subprocess.run(command, check=True)
+        try:
+            yield other.pid
+        finally:
+            other.kill()
+
+
+def said(site: Site) -> str:
+    return str(Status(site.engine).gateway("files")["discovery"])
+
+
+def test_explorer_finds_the_node_of_a_gateway_and_its_address(area: Path) -> None:
+    with elsewhere(), windows() as windows_, site(area, "explorer") as one:
+        one.apply(one.gateway(addresses=[], port=445), user(), one.share())
+        until(lambda: explored(windows_, "10.9.0.2") == "ONE/Workgroup:WORKGROUP 10.9.0.1", "Explorer finds it")
+        assert said(one) == "mDNS; in Explorer as ONE"
+        pids = [pid for pid in one.pids() if "wsdd2" not in pid]
+        (wsdd2,) = (pid.split()[0] for pid in one.pids() if "wsdd2" in pid)
+        status = Path(f"/proc/{wsdd2}/status").read_text()
+        assert re.search(r"^Uid:\t65534\t65534\t65534\t65534$", status, re.MULTILINE)
+        assert re.search(r"^CapEff:\t0+$", status, re.MULTILINE)
+
+        os.kill(int(wsdd2), 9)
+        until(lambda: explored(windows_, "10.9.0.2").startswith("ONE/"), "the supervisor starts it again")
+        one.apply(one.gateway(addresses=[], workgroup="OFFICE"))
+        until(lambda: explored(windows_, "10.9.0.2").startswith("ONE/Workgroup:OFFICE"), "its workgroup changed")
+        one.apply(one.gateway(addresses=[], discovery=False))
+        until(lambda: explored(windows_, "10.9.0.2") == "nobody", "it is not announced")
+        assert (said(one), one.drift()) == ("off", [])
+        assert [pid for pid in one.pids() if "sleep" not in pid] == pids, "smbd went on"

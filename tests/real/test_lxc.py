@@ -17,7 +17,8 @@ from smbgateway.host import Node
 from smbgateway.intake import Options
 from smbgateway.watch import Watch
 
-from .world import PASSWORD, Site, client, leftovers, processes_of, site, user
+from .explorer import explored
+from .world import PASSWORD, Site, client, leftovers, processes_of, site, until, user
 
 NUMBERS = count()
 
@@ -71,6 +72,9 @@ def test_a_share_is_served_proved_and_removed_without_its_data(guests: Guests) -
     assert [proof.text for proof in result.proofs] == ["login as alice, wrote and read 1 MiB"]
     assert result.addresses == [f"\\\\{guests.gateway()['mode']['address'].partition('/')[0]}\\docs"]
     assert one.works("docs")
+    address = guests.gateway()["mode"]["address"].partition("/")[0]
+    found = f"FILES/Workgroup:WORKGROUP {address}"
+    until(lambda: explored(os.getpid(), f"{guests.bridge.network}.1") == found, "Explorer finds it")
     one.smb("docs", "put /etc/hostname kept; mkdir folder")
     assert (one.drift(), one.apply(guests.gateway(), one.share()).changes) == ([], [])
     one.remove(("share", "files/docs"))

@@ -158,7 +158,7 @@ def test_status_of_what_is_not_running(full: Api) -> None:
         "shares": 1,
         "address": "all",
         "port": 445,
-        "discovery": "mDNS",
+        "discovery": "not while it does not run",
     }
     assert gateway == {**shown, "running": False}
     assert (drift[-1]["name"], drift[-1]["now"]) == ("share docs", None)

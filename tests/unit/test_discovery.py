@@ -93,3 +93,17 @@ def test_a_container_has_a_name_of_its_own_beside_those_of_others() -> None:
 )
 def test_why_not(more: dict[str, Any], why: str) -> None:
     assert discovery.hidden(gateway(**more)) == why
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({}, "PVE1"),
+        ({"mode": LXC}, "FILES"),
+        ({"mode": {"port": 4450}}, ""),
+        ({"discovery": False}, ""),
+        ({"mode": {"addresses": ["10.0.0.5"]}}, ""),
+    ],
+)
+def test_names_in_explorer(more: dict[str, Any], name: str) -> None:
+    assert discovery.name_in_explorer(gateway(**more), "pve1") == name

@@ -68,6 +68,7 @@ class Instance:
             self.file("nsswitch.conf", NSSWITCH),
             self.file("passwd", USERS),
             self.file("group", GROUPS),
+            self.file("machine-id", machine_id(self.gateway)),
             self.file("client.conf", config.client_section(self.own)),
             self.file("smb.conf", config.global_section(self.gateway, self.own)),
             *([] if self.gateway.cluster else [self._sid(), self._passdb()]),
@@ -244,6 +245,11 @@ DIRECTORIES = {
 USERS = "root:x:0:0::/nonexistent:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
 GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 NSSWITCH = "passwd: files extrausers\ngroup: files extrausers\nshadow: files\nhosts: files dns\n"
+
+
+def machine_id(gateway: Gateway) -> str:
+    """What wsdd2 tells it by (machine-id(5)): containers of one template have the same, or none."""
+    return f"{hashlib.sha256(f'{gateway.sid} {gateway.name}'.encode()).hexdigest()[:32]}\n"
 
 
 def loads(text: str) -> str:

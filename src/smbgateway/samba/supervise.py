@@ -1,8 +1,8 @@
 """The supervisor of one instance: `python -m smbgateway.samba.supervise OWN`, in a mount namespace of its own.
 
-Keeps smbd and samba-dcerpcd running; when it is told to end, or dies, both end. A member of a cluster has ctdbd and a
-fence instead: smbd runs below the fence, while that lets it. The same program runs below systemd and
-without it. It needs nothing but the directory of the instance.
+Keeps smbd and samba-dcerpcd running, and what announces them to Windows; when it is told to end, or dies, all end. A
+member of a cluster has ctdbd and a fence instead: smbd runs below the fence, while that lets it. The same program runs
+below systemd and without it. It needs nothing but the directory of the instance.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..host import Node, Process, start
 
@@ -21,9 +22,11 @@ BINDS = {
     "nsswitch.conf": "/etc/nsswitch.conf",
     "passwd": "/etc/passwd",
     "group": "/etc/group",
+    "machine-id": "/etc/machine-id",
 }
 DCERPCD = ("/usr/libexec/samba/samba-dcerpcd", "/usr/lib/x86_64-linux-gnu/samba/samba-dcerpcd")
 CTDB_BINDS = {"ctdb/etc": "/etc/ctdb", "ctdb/run": "/run/ctdb", "ctdb/var": "/var/lib/ctdb"}
+ANNOUNCER = Path(__file__).with_name("announce.sh")
 FENCE = "smbgateway.cluster.fence"
 SHORTEST, LONGEST = 0.1, 30.0  # seconds between restarts
 
@@ -69,11 +72,12 @@ class Child:
 
 
 def samba(own: str) -> list[Child]:
-    """smbd and samba-dcerpcd."""
+    """smbd, samba-dcerpcd, and what announces them."""
     options = ["--foreground", "--no-process-group", f"--configfile={own}/smb.conf"]
     dcerpcd = next((path for path in DCERPCD if os.path.exists(path)), DCERPCD[0])
     log = f"{own}/log/supervisor.log"
-    return [Child(["smbd", *options], log), Child([dcerpcd, "--libexec-rpcds", *options], log)]
+    announcer = Child(["sh", str(ANNOUNCER), own], log)
+    return [Child(["smbd", *options], log), Child([dcerpcd, "--libexec-rpcds", *options], log), announcer]
 
 
 def member(own: str) -> list[Child]:

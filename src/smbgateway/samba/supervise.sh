@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps the smbd and samba-dcerpcd of the gateway below OWN running: `supervise.sh OWN`, in a mount namespace of its own.
+# Keeps smbd, samba-dcerpcd and announce.sh of the gateway below OWN running: `supervise.sh OWN`, in a mount namespace of its own.
 # What supervise.py does on a node, in a tenth of the memory. With more words it is its own child, and tends one program.
 own=$1
 shift
@@ -28,13 +28,15 @@ end() {
 
 [ $# -gt 0 ] && tend "$@"
 mount --bind "$own/accounts" /var/lib/extrausers
-for name in nsswitch.conf passwd group; do
+[ -e /etc/machine-id ] || : >/etc/machine-id
+for name in nsswitch.conf passwd group machine-id; do
     mount --bind "$own/$name" "/etc/$name"
 done
 trap end TERM INT
 for folder in /usr/libexec/samba /usr/lib/*/samba; do
     [ -x "$folder/samba-dcerpcd" ] && dcerpcd=$folder/samba-dcerpcd
 done
+setpriv --pdeathsig KILL sh "$0" "$own" sh "${0%/*}/announce.sh" "$own" &
 for program in smbd "$dcerpcd --libexec-rpcds"; do
     # Unquoted: two words. It ends with us, whatever ends us.
     setpriv --pdeathsig KILL sh "$0" "$own" $program --foreground --no-process-group "--configfile=$own/smb.conf" &
