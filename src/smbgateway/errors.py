@@ -1,6 +1,6 @@
 """One error tree. Each class has an exit code (CLI) and an HTTP status (API); its text is for the administrator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -107,10 +107,14 @@ class HoldsData(GatewayError):
 
 
 class CommandFailed(GatewayError):
-    """A command ended with a code other than 0 (or -1: timed out)."""
+    """A command ended with a code other than 0 (or -1: timed out). `said` is what it had written until then; `hangs`
+    tells of one that could not even be killed, as it waits for a dead disk."""
 
-    def __init__(self, argv: Sequence[str], code: int, output: str) -> None:
+    def __init__(
+        self, argv: Sequence[str], code: int, output: str, said: str = "", hangs: Callable[[], bool] = lambda: False
+    ) -> None:
         self.argv, self.code, self.output = list(argv), code, output.strip()
+        self.said, self.hangs = said, hangs
         super().__init__(what=" ".join(self.argv), cause=self.output or f"exit code {code}")
 
 

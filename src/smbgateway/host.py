@@ -93,11 +93,12 @@ class Node:
             raise CommandMissing(argv[0], PACKAGES.get(argv[0])) from None
         try:
             output, errors = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
             _kill(process)
-            raise CommandFailed(argv, -1, f"no answer within {timeout:g} s") from None
+            said, hangs = (late.output or b"").decode(errors="replace"), lambda: process.poll() is None
+            raise CommandFailed(argv, -1, f"no answer within {timeout:g} s", said, hangs) from None
         if process.returncode:
-            raise CommandFailed(argv, process.returncode, errors.strip() or output)
+            raise CommandFailed(argv, process.returncode, errors.strip() or output, output)
         return output
 
     def read(self, path: str) -> str | None:

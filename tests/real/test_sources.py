@@ -13,7 +13,8 @@ from lab import mounts
 from smbgateway.errors import CommandFailed, Fault, GatewayError, HoldsData
 from smbgateway.host import Node
 from smbgateway.model import BtrfsSource, DirectorySource, ImageSource, Model, XfsSource, ZfsSource
-from smbgateway.sources import Place, Source, kinds, make
+from smbgateway.sources import Place, Source, Usage, kinds, make
+from smbgateway.sources.bulk import Bulk
 from smbgateway.sources.image import file_size
 from smbgateway.step import Ledger, Step, StepFailed, look
 
@@ -425,6 +426,30 @@ def test_usage_says_used_limit_and_available(lab: Lab) -> None:
     assert fresh.used < 1 * MI
     assert 8 * MI < usage.used < 12 * MI
     assert 0 < usage.available <= usage.limit - usage.used
+
+
+def alike(one: Usage | GatewayError, two: Usage) -> bool:
+    """Whether both say the same, but for what others write meanwhile beside a directory."""
+    assert isinstance(one, Usage), one
+    near = abs(one.used - two.used) < 256 * MI and abs(one.available - two.available) < 256 * MI
+    return near and one.limit == two.limit if one.limit is None else one == two
+
+
+@every
+def test_many_are_read_by_one_question_as_each_by_its_own(lab: Lab) -> None:
+    number = int(lab.home.name[1:])
+    other = lab.source("other", "other", project=number + 5000)
+    absent = lab.source("absent", "absent", project=number + 9000)
+    sources = {"files/docs": lab.source(), "files/other": other, "files/absent": absent}
+    for source in (lab.source(), other):
+        converge(lab, source)
+    assert fill(lab.source().path, 10) == ""
+    settle(lab, 7 * MI)
+    (batch,) = Bulk(Node()).batches(sources)
+    assert sorted(batch.keys) == sorted(sources)
+    found = batch.read()
+    assert all(alike(found[key], sources[key].usage()) for key in ("files/docs", "files/other"))
+    assert isinstance(found["files/absent"], GatewayError)
 
 
 @every

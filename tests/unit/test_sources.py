@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from smbgateway.errors import CommandFailed, Fault
 from smbgateway.model import ImageSource, ZfsSource
 from smbgateway.sources import Place, cells, make
-from smbgateway.sources.btrfs import Qgroup, parse_qgroup
+from smbgateway.sources.btrfs import Qgroup, parse_qgroups
 from smbgateway.sources.image import MI, MINIMUM, file_size, quota_of, round_up
 from smbgateway.step import Ledger, StepFailed
 from tests.unit.fakes import Call, FakeHost
@@ -51,8 +51,8 @@ def test_an_image_is_a_little_larger_than_its_quota() -> None:
 
 @pytest.mark.parametrize(("text", "limit"), [("20971521", 20971521), ("    none", None)])
 def test_a_qgroup_is_read_from_its_row(text: str, limit: int | None) -> None:
-    assert parse_qgroup(QGROUP.format(limit=text, space=" ")) == Qgroup("0/256", 20955136, limit)
-    assert parse_qgroup("") is None
+    assert parse_qgroups(QGROUP.format(limit=text, space=" ")) == [Qgroup("0/256", 20955136, limit)]
+    assert parse_qgroups("") == []
 
 
 def test_mounts_are_read_by_their_exact_place() -> None:

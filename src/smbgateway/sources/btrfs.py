@@ -24,10 +24,31 @@ class Qgroup(NamedTuple):
     limit: int | None
 
 
-def parse_qgroup(text: str) -> Qgroup | None:
-    """The group in the answer of `btrfs qgroup show -reF --raw`."""
-    match = re.search(r"^(0/\d+)\s+(\d+)\s+\d+\s+(\d+|none)\s", text, re.MULTILINE)
-    return match and Qgroup(match[1], int(match[2]), None if match[3] == "none" else int(match[3]))
+ROW = re.compile(r"^(0/\d+)\s+(\d+)\s+\d+\s+(\d+|none)\s", re.MULTILINE)
+
+
+def parse_qgroups(text: str) -> list[Qgroup]:
+    """The groups of subvolumes in the answer of `btrfs qgroup show -re --raw`."""
+    return [Qgroup(name, int(used), None if limit == "none" else int(limit)) for name, used, limit in ROW.findall(text)]
+
+
+def qgroups(host: Host, path: str, *options: str) -> dict[str, Qgroup]:
+    """Those of the file system of a path, or (-F) of the subvolume alone; none where it is absent, nothing counted."""
+    try:
+        text = host.run("btrfs", "qgroup", "show", *(options or ("-re",)), "--raw", path)
+    except CommandFailed as error:
+        if "quotas not enabled" in error.output or "No such file" in error.output:
+            return {}
+        raise
+    return {group.name: group for group in parse_qgroups(text)}
+
+
+def usage_of(group: Qgroup | None, used: int, available: int) -> Usage:
+    """The group's figures; without one those of the whole file system."""
+    if group is None:
+        return Usage(used, None, available)
+    room = available if group.limit is None else max(0, group.limit - group.used)
+    return Usage(group.used, group.limit, min(room, available))
 
 
 class BtrfsSnapshots:
@@ -115,11 +136,7 @@ class Btrfs:
     def usage(self) -> Usage:
         """The quota group's figures; without accounting those of the whole file system."""
         _, used, available = cells.space(self.host, self.path)
-        group = self._qgroup(self.volume)
-        if group is None:
-            return Usage(used, None, available)
-        room = available if group.limit is None else max(0, group.limit - group.used)
-        return Usage(group.used, group.limit, min(room, available))
+        return usage_of(self._qgroup(self.volume), used, available)
 
     def _quota_faults(self) -> list[Fault]:
         group, wanted = self._qgroup(self.volume), self.place.quota
@@ -171,12 +188,7 @@ class Btrfs:
 
     def _qgroup(self, path: str) -> Qgroup | None:
         """The quota group of a subvolume; None where the subvolume is absent or nothing is counted."""
-        try:
-            return parse_qgroup(self.host.run("btrfs", "qgroup", "show", "-reF", "--raw", path))
-        except CommandFailed as error:
-            if "quotas not enabled" in error.output or "No such file" in error.output:
-                return None
-            raise
+        return next(iter(qgroups(self.host, path, "-reF").values()), None)
 
     def _read_accounting(self) -> str | None:
         return "on" if self._qgroup(self.parent) else None

@@ -1,7 +1,7 @@
 """Steps that several sources share: a directory of data, the earmark, a mount."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
@@ -274,9 +274,15 @@ def mounts(host: Host) -> dict[str, dict[str, str]]:
 def mount_of(host: Host, path: str) -> tuple[str, dict[str, str]]:
     """The mount that a path without links lies in, by its mount point, and what `mounts` has of it."""
     table = mounts(host)
+    mount = mount_in(table, path)
+    return mount, table.get(mount, UNKNOWN)  # in a chroot "/" may be no mount
+
+
+def mount_in(table: Mapping[str, object], path: str) -> str:
+    """The mount point that a path without links lies in, among all."""
     while path not in table and path != "/":
         path = os.path.dirname(path)
-    return path, table.get(path, UNKNOWN)  # in a chroot "/" may be no mount
+    return path
 
 
 def _unescape(text: str) -> str:

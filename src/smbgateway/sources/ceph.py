@@ -44,12 +44,18 @@ class Ceph:
         """Names of what lies in a directory of a CephFS."""
         return self._call("list", volume, path, said=["ls", f"{volume}:{path}"]).splitlines()
 
-    def _call(self, verb: str, *words: str, said: list[str]) -> str:
+    def usages(self, volume: str, names: list[str]) -> dict[str, dict[str, int]]:
+        """By GROUP/NAME what subvolumes use, `limit` (0: none), bytes `free` in the pool; or an `error` number."""
+        text = self._call("usages", volume, said=["getfattr", f"{volume}:/volumes"], stdin=json.dumps(names))
+        return dict(zip(names, json.loads(text), strict=True))
+
+    def _call(self, verb: str, *words: str, said: list[str], stdin: str = "") -> str:
         since, told = self.away.get((self.conf, self.name), (0.0, None))
         if told and time.monotonic() - since < PAUSE:
             raise told
         try:
-            answer = self.host.run(PYTHON, "-I", PROGRAM, verb, self.conf, self.name, *words, timeout=SECONDS)
+            program = (PYTHON, "-I", PROGRAM, verb, self.conf, self.name)
+            answer = self.host.run(*program, *words, stdin=stdin, timeout=SECONDS)
         except CommandFailed as error:
             if error.code in (-1, AWAY):
                 told = self._unavailable(error.output)

@@ -2,6 +2,7 @@
 
     ceph_call.py command CONF NAME JSON      a command of `ceph`, as JSON with its `prefix`; prints the answer
     ceph_call.py list CONF NAME VOLUME PATH  what lies in a directory of a CephFS, one name a line
+    ceph_call.py usages CONF NAME VOLUME     what subvolumes use, a JSON list of GROUP/NAME on standard input
 
 It ends with the error number of the cluster's answer, or with AWAY where the cluster could not be asked. It does what
 `ceph` does in half of its time; a process of its own, because nothing but its end stops a library that waits.
@@ -10,6 +11,7 @@ It ends with the error number of the cluster's answer, or with AWAY where the cl
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 AWAY = 240
@@ -30,7 +32,8 @@ def main() -> int:
     except rados.Error as error:
         sys.stderr.write(f"{error}\n")
         return AWAY
-    return _command(cluster, words[0]) if verb == "command" else _list(cluster, words[0], words[1])
+    verbs: dict[str, Callable[..., int]] = {"command": _command, "list": _list, "usages": _usages}
+    return verbs[verb](cluster, *words)
 
 
 def _command(cluster: Any, text: str) -> int:
@@ -46,8 +49,7 @@ def _list(cluster: Any, volume: str, path: str) -> int:
     import cephfs
 
     try:
-        client = cephfs.LibCephFS(rados_inst=cluster)
-        client.mount(filesystem_name=volume.encode())
+        client = _mounted(cluster, volume)
         directory = client.opendir(path.encode())
         while entry := client.readdir(directory):
             if entry.d_name not in (b".", b".."):
@@ -56,6 +58,51 @@ def _list(cluster: Any, volume: str, path: str) -> int:
         sys.stderr.write(f"{error}\n")
         return abs(int(error.errno))
     return 0
+
+
+def _mounted(cluster: Any, volume: str) -> Any:
+    import cephfs
+
+    client = cephfs.LibCephFS(rados_inst=cluster)
+    client.mount(filesystem_name=volume.encode())
+    return client
+
+
+def _usages(cluster: Any, volume: str) -> int:
+    import cephfs
+
+    try:
+        client = _mounted(cluster, volume)
+        found = client.statfs(b"/")
+    except cephfs.OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return abs(int(error.errno))
+    rows: list[dict[str, int]] = []
+    for name in json.load(sys.stdin):
+        try:
+            rows.append({**_usage(client, f"/volumes/{name}"), "free": found["f_bavail"] * found["f_frsize"]})
+        except cephfs.OSError as error:
+            rows.append({"error": abs(int(error.errno))})
+    json.dump(rows, sys.stdout)
+    return 0
+
+
+def _usage(client: Any, path: str) -> dict[str, int]:
+    """A subvolume's files are in a directory that its `.meta` names (ceph, mgr/volumes)."""
+    import cephfs
+
+    meta = client.open(f"{path}/.meta".encode(), "r", 0)
+    try:
+        text = client.read(meta, 0, 65536).decode()
+    finally:
+        client.close(meta)
+    inside = next(line.partition(" = ")[2] for line in text.splitlines() if line.startswith("path = "))
+    used = int(client.getxattr(inside, "ceph.dir.rbytes"))
+    try:
+        limit = int(client.getxattr(inside, "ceph.quota.max_bytes"))
+    except cephfs.NoData:
+        limit = 0
+    return {"used": used, "limit": limit}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import re
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
 from ..host import Host
@@ -85,9 +86,12 @@ class Image:
         if self._mounted() != self.file:
             raise Unavailable(f"{self.file} is not mounted")
         limit = int(self._read_quota() or 0)
-        available = min(cells.space(self.host, self.path)[2], limit)
-        room = cells.space(self.host, self.file)[2] if self.thin else available
-        return Usage(limit - available, limit, min(available, room))
+        return self.usage_of(limit, cells.space(self.host, self.path)[2], cells.space(self.host, self.file)[2])
+
+    def usage_of(self, limit: int, inside: int, outside: int) -> Usage:
+        """The same from what is free inside of it, and where it lies."""
+        available = min(inside, limit)
+        return Usage(limit - available, limit, min(available, outside) if self.thin else available)
 
     def _file_faults(self, kind: str) -> list[Fault]:
         if not kind.startswith("regular"):
@@ -201,9 +205,7 @@ class Image:
 
     def _mounted(self) -> str | None:
         """The file that is mounted on our mount point, else whatever is."""
-        device = self._device()
-        backing = self.host.read(f"/sys/block/{os.path.basename(device)}/loop/backing_file") if device else None
-        return (backing or device).rstrip("\n") or None
+        return mounted_file(self.host, cells.mounted(self.host, self.place.mount))
 
     def _attach(self) -> None:
         options = "loop,nodev,nosuid,noexec" + (",discard" if self.thin else "")
@@ -241,3 +243,10 @@ class Image:
         self._resize(size)
         self.host.run("losetup", "-c", self._device())
         self.host.run("xfs_growfs", "-d", self.place.mount)
+
+
+def mounted_file(host: Host, mount: Mapping[str, str] | None) -> str | None:
+    """The file that a mount shows, else its device."""
+    device = mount["source"] if mount else ""
+    backing = host.read(f"/sys/block/{os.path.basename(device)}/loop/backing_file") if device else None
+    return (backing or device).rstrip("\n") or None

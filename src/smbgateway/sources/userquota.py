@@ -79,6 +79,20 @@ def _of_mount(host: Host, path: str, uid: int, limit: int) -> Step:
 
 def limits(host: Host, mount: str) -> dict[int, str]:
     """By uid the limits in bytes, of all users of a file system that have one."""
+    return {uid: str(limit) for uid, (_, limit) in of_mount(host, mount).items() if limit}
+
+
+def of_mount(host: Host, mount: str) -> dict[int, tuple[int, int | None]]:
+    """By uid what all users of a file system use, and their limits; by one command."""
     rows = csv.DictReader(host.run("repquota", "-u", "-n", "-v", "-O", "csv", mount).splitlines())
-    found = {int(row["User"].removeprefix("#")): int(row["BlockHardLimit"]) * KI for row in rows}
-    return {uid: str(limit) for uid, limit in found.items() if limit}
+    return {
+        int(row["User"].removeprefix("#")): (int(row["BlockUsed"]) * KI, int(row["BlockHardLimit"]) * KI or None)
+        for row in rows
+    }
+
+
+def of_dataset(host: Host, dataset: str) -> dict[int, tuple[int, int | None]]:
+    """The same of a ZFS dataset."""
+    text = host.run("zfs", "userspace", "-H", "-p", "-n", "-t", "posixuser", "-o", "name,used,quota", dataset)
+    rows = (line.split("\t") for line in text.splitlines())
+    return {int(uid): (int(used), None if limit in ("0", "none", "-") else int(limit)) for uid, used, limit in rows}

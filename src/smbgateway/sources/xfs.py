@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 
 from ..errors import CommandFailed, Conflict, Fault, Unavailable
 from ..host import Host
@@ -76,8 +77,11 @@ class Xfs:
     def usage(self) -> Usage:
         """What XFS counts: exact and at once."""
         mount = self._mount()
-        used, limit = projects.usages(self.host, mount, self.number).get(self.number, (0, None))
-        room = cells.space(self.host, mount)[2]
+        return self.usage_of(projects.usages(self.host, mount, self.number), cells.space(self.host, mount)[2])
+
+    def usage_of(self, counted: Mapping[int, tuple[int, int | None]], room: int) -> Usage:
+        """The same from what its XFS counts of projects, and has free."""
+        used, limit = counted.get(self.number, (0, None))
         return Usage(used, limit, room if limit is None else min(max(0, limit - used), room))
 
     def _mount_faults(self) -> list[Fault]:

@@ -1,7 +1,7 @@
 """A ZFS dataset with a quota."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import CommandFailed, Fault, HoldsData
 from ..host import Host
@@ -101,7 +101,10 @@ class Zfs:
 
     def usage(self) -> Usage:
         """What ZFS says: with snapshots where the limit counts them."""
-        found = self._get(self.dataset, self.counted, self.limit, "available")
+        return self.usage_of(sizes(self.host, [self.dataset]).get(self.dataset))
+
+    def usage_of(self, found: Mapping[str, str] | None) -> Usage:
+        """The same from what `sizes` has of it. Raises Conflict where it is gone."""
         if found is None:
             raise cells.gone(self.dataset)
         return Usage(int(found[self.counted]), int(found[self.limit]) or None, int(found["available"]))
@@ -261,3 +264,18 @@ class Zfs:
     def _write_quota(self, value: str | None) -> None:
         if value is not None or self._read_quota() is not None:
             self.host.run("zfs", "set", f"{self.limit}={value or 'none'}", self.dataset)
+
+
+def sizes(host: Host, datasets: Sequence[str]) -> dict[str, dict[str, str]]:
+    """By dataset what it uses and may use, of those that are there; by one command."""
+    wanted = ",".join((*COUNTED.values(), *COUNTED, "available"))
+    try:
+        text = host.run("zfs", "get", "-Hp", "-o", "name,property,value", wanted, *datasets)
+    except CommandFailed as error:
+        if "does not exist" not in error.output:
+            raise
+        text = error.said
+    found: dict[str, dict[str, str]] = {}
+    for name, field, value in (line.split("\t") for line in text.splitlines()):
+        found.setdefault(name, {})[field] = value
+    return found
