@@ -125,8 +125,12 @@ class Blueprint:
         return [*self.quota(share), *userquota.steps(self.host, share.source, self._uids(share), share.user_quota)]
 
     def _uids(self, share: Share) -> set[int]:
+        return set(self.people(share).values())
+
+    def people(self, share: Share) -> dict[str, int]:
+        """Who has access to a share, by name and uid."""
         names = {name for principal in share.access for name in self._members(principal)}
-        return {self.world.users[name].uid or 0 for name in names}
+        return {name: self.world.users[name].uid or 0 for name in sorted(names)}
 
     def _homes(self, share: Share, path: str) -> list[Step]:
         if not isinstance(share.purpose, HomesPurpose):
@@ -227,19 +231,15 @@ class Blueprint:
         name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
         return f"{self.instance(self.world.gateways[share.gateway]).own}/run/size-{name}"
 
-    def publish_size(self, share: Share) -> Usage | None:
-        """Write that program, where one is needed: total and free space, in units of 1 KiB. Raises GatewayError.
-
-        Returns the size where somebody wants to know it.
-        """
+    def publish_size(self, share: Share, usage: Usage | None = None) -> None:
+        """Write that program, where one is needed: total and free space, in units of 1 KiB. Raises GatewayError."""
         source = self.source(share)
         if not source.has_quota or source.shows_quota:
-            return source.usage() if share.storage else None
-        usage = source.usage()
+            return
+        usage = usage or source.usage()
         text = f"#!/bin/sh\necho {usage.total // 1024} {usage.available // 1024} 1024\n"
         instance = self.instance(self.world.gateways[share.gateway])
         instance.host.write(self.size_program(share), text, 0o755)
-        return usage
 
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""

@@ -57,6 +57,11 @@ class Paths:
         return f"{self.run}/status.json"
 
     @property
+    def history(self) -> str:
+        """What the shares of this node used over time."""
+        return f"{self.state}/history.sqlite"
+
+    @property
     def journal(self) -> str:
         """What is being changed now, for the engine after a crash."""
         return f"{self.state}/journal"

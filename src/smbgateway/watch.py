@@ -1,6 +1,4 @@
-"""What the engine does unasked: adopt changed records, restart what died, tell clients the size of shares, take
-snapshots.
-"""
+"""What the engine does unasked: adopt changed records, restart what died, take snapshots."""
 
 import contextlib
 import os
@@ -10,27 +8,28 @@ from collections.abc import Callable
 
 from .engine import Engine
 from .errors import GatewayError
-from .live import live_text, write_live
 from .model import Gateway
 from .storages import Storages
 from .versions import Versions
 from .world import World
 
 POLL = 2.0  # seconds; the store has no events across nodes
-SIZES = 15.0  # seconds between the sizes of shares whose file system shows another
+AGAIN = 15.0  # seconds after which records are read although they seem unchanged
 
 
 class Watch:
     """A thread beside the API."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
-        self.engine = engine
+    def __init__(
+        self, engine: Engine, clock: Callable[[], float] = time.time, changed: Callable[[], object] = bool
+    ) -> None:
+        self.engine, self.changed = engine, changed
         self.versions = Versions(engine, clock)
         self.storages = Storages(engine)
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
-        self._sized = 0.0
+        self._read = 0.0
 
     def run(self) -> None:
         """Look every two seconds until `end`. A failure is told once a round and never ends the watch."""
@@ -48,18 +47,16 @@ class Watch:
         """One round."""
         if self.engine.debts:
             self._tell(self.engine.recover())
-        due = time.monotonic() - self._sized > SIZES
         # Now and then also where no time stamp tells: two changes within one tick of the clock have the same.
-        if self._records_moved() or due or self._world is None:
-            self._world = self.engine.site.world()
+        if (moved := self._records_moved()) or self._world is None or time.monotonic() - self._read > AGAIN:
+            self._world, self._read = self.engine.site.world(), time.monotonic()
             self._adopt(self._world)
         self._revive(self._world)
         self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
         self._tell(self.storages.heed(self._world))
-        if due:
-            self._sized = time.monotonic()
-            self._publish_sizes(self._world)
+        if moved:
+            self.changed()
 
     def _records_moved(self) -> bool:
         """Whether any directory of the store changed: renames within it show in its mtime."""
@@ -110,14 +107,3 @@ class Watch:
     def _tell(said: list[str]) -> None:
         for line in said:
             print(f"watch: {line}", flush=True)
-
-    def _publish_sizes(self, world: World) -> None:
-        site = self.engine.site
-        blueprint, usages = site.blueprint(world), {}
-        for share in world.shares.values():
-            gateway = world.gateways.get(share.gateway)
-            if gateway and self._ours(gateway) and gateway.name not in self.engine.failing:
-                with contextlib.suppress(GatewayError):  # status tells of a source that cannot be read
-                    if usage := blueprint.publish_size(share):
-                        usages[share.key] = usage
-        write_live(site.paths.live, live_text(site.node, usages, time.time()))

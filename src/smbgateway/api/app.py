@@ -22,6 +22,7 @@ from ..fields import cut
 from ..guests.template import Recipe
 from ..jobs import Jobs
 from ..model import AnyResource, Resource
+from ..monitor import Monitor
 from ..places import offers
 from ..status import Status
 from ..step import Cell
@@ -32,6 +33,7 @@ from .bodies import Accepted, CreateBody, Desired, Kind, Removal
 from .clusters import add_clusters
 from .door import Asked, add_door
 from .pages import add_pages
+from .quotas import add_quotas
 from .receivers import add_receivers
 from .schema import document
 
@@ -48,7 +50,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make(engine: Engine) -> FastAPI:
+def make(engine: Engine, monitor: Monitor | None = None) -> FastAPI:
     """The application of one engine."""
     app = FastAPI(
         title="pve-smbgateway", version=__version__, description=ABOUT, license_info={"name": "AGPL-3.0-or-later"},
@@ -57,7 +59,9 @@ def make(engine: Engine) -> FastAPI:
     )  # fmt: skip
     jobs, status, site = Jobs(), Status(engine), engine.site
     courier = notify.make(site.store, site.paths, site.host, site.node)
-    app.state.engine, app.state.status, app.state.jobs, app.state.courier = engine, status, jobs, courier
+    monitor = monitor or Monitor(engine, courier)
+    app.state.engine, app.state.status, app.state.jobs = engine, status, jobs
+    app.state.courier, app.state.monitor = courier, monitor
     app.openapi = functools.cache(lambda: document(app))  # type: ignore[method-assign]
     add_door(app, site)
     add_problems(app)
@@ -70,6 +74,7 @@ def make(engine: Engine) -> FastAPI:
     _following(app, jobs)
     add_clusters(app, engine)
     add_receivers(app, courier, site.node)
+    add_quotas(app, monitor)
     add_pages(app)
     return app
 

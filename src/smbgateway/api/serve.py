@@ -58,17 +58,17 @@ def serve(root: str = "/", node: str = "") -> None:
     app.state.status.said = engine.start()
     for line in app.state.status.said:
         print(line, flush=True)
-    watch = Watch(engine)
-    courier = app.state.courier
-    for name, run in (("watch", watch.run), ("notify", courier.run)):
+    courier, monitor = app.state.courier, app.state.monitor
+    watch = Watch(engine, changed=monitor.wake)
+    for name, run in (("watch", watch.run), ("notify", courier.run), ("monitor", monitor.run)):
         threading.Thread(target=run, name=name, daemon=True).start()
     config = uvicorn.Config(
         app, http=PeerProtocol, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=3
     )
     print(f"engine of node {engine.site.node} at {paths.socket}", flush=True)
     Server(config).run(sockets=[listener])
-    watch.end()
-    courier.end()
+    for part in (watch, courier, monitor):
+        part.end()
 
 
 def _listen(paths: Paths) -> socket.socket:

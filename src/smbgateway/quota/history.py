@@ -19,6 +19,7 @@ KEPT: dict[Grain, int] = {"raw": 6 * HOUR, "quarter": 8 * DAY, "hour": 62 * DAY,
 WIDTHS: dict[Grain, int] = {"raw": 1, "quarter": QUARTER, "hour": HOUR, "day": DAY}
 COARSER: dict[Grain, Grain] = {"raw": "quarter", "quarter": "hour", "hour": "day"}
 FORGOTTEN = 30 * DAY  # after which the history of a share that is gone goes
+EVENTS = 1000
 JUMP = 300.0  # seconds by which clock and elapsed time may drift apart between two samples
 SET = 1_700_000_000  # a clock before this (2023) was never set
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT 
 CREATE TABLE IF NOT EXISTS raw
     (at INTEGER, series INTEGER, used INTEGER, bound INTEGER, PRIMARY KEY (at, series)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS folded (grain TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 {"".join(BUCKETS.format(grain) for grain in COARSER.values())}
 """
 # The last sample of a bucket stands for it where one figure is wanted; low, mean and high tell of the rest.
@@ -154,7 +156,21 @@ class History:
         ]
         database.executemany("INSERT OR IGNORE INTO quarter VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def note(self, texts: Iterable[str]) -> None:
+        """Keep what was told; the last EVENTS stay."""
+        self._do(lambda database: self._note(database, [(text,) for text in texts]), None)
+
+    @staticmethod
+    def _note(database: sqlite3.Connection, rows: list[tuple[str]]) -> None:
+        database.executemany("INSERT INTO event (text) VALUES (?)", rows)
+        database.execute("DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?", (EVENTS,))
+
     # -- reading ----------------------------------------------------------------------------------------------------
+
+    def events(self, most: int) -> list[str]:
+        """What was told, newest first."""
+        query = "SELECT text FROM event ORDER BY id DESC LIMIT ?"
+        return self._do(lambda database: [text for (text,) in database.execute(query, (most,))], [])
 
     def buckets(self, name: str, grain: Grain, begin: float, end: float) -> list[Bucket]:
         """The buckets of one share that start from `begin` to `end`, oldest first; of grain `raw` its samples."""

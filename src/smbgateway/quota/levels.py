@@ -69,16 +69,16 @@ def seen(level: Level, full: float | None, levels: Levels) -> Level:
 
 
 def judge(
-    standing: Standing, used: int, limit: int | None, now: float, levels: Levels
+    standing: Standing, used: int, limit: int | None, now: float, levels: Levels, patience: float = 0.0
 ) -> tuple[Standing, Event | None]:
-    """The standing after a sample, and what to tell."""
-    changed = limit != standing.limit and standing.since > 0
+    """The standing after a sample, and what to tell; `patience` are seconds that are left to somebody else to tell."""
+    changed = not patience and limit != standing.limit and standing.since > 0
     base: Level = "ok" if changed else standing.level  # under a new limit, the former level holds nothing
     found = seen(base, percent(used, limit), levels)
     up = RANKS.index(found) > RANKS.index(standing.level)
     pending = waiting(standing.pending, found != standing.level, up, now)
     standing = replace(standing, limit=limit, pending=pending, since=standing.since or now)
-    if pending is None or not (changed or now - pending.since >= (RISE if up else FALL)):
+    if pending is None or not (changed or now - pending.since >= patience + (RISE if up else FALL)):
         return standing, None
     event = Event(kind(standing.level, found), "level", standing.level, found, now)
     return replace(standing, level=found, since=now, pending=None), event
@@ -100,13 +100,15 @@ def waiting(pending: Pending | None, differs: bool, up: bool, now: float) -> Pen
     return Pending(up, now)
 
 
-def judge_forecast(standing: Standing, days: float | None, now: float, levels: Levels) -> tuple[Standing, Event | None]:
+def judge_forecast(
+    standing: Standing, days: float | None, now: float, levels: Levels, patience: float = 0.0
+) -> tuple[Standing, Event | None]:
     """The standing after a forecast of the days until the share is full; None: it does not fill."""
     bound = levels.fills_within * (RELIEF if standing.filling else 1)
     found = days is not None and 0 < days <= bound
     pending = waiting(standing.filling_pending, found != standing.filling, found, now)
     standing = replace(standing, filling_pending=pending)
-    if pending is None or now - pending.since < (FORECAST_RISE if found else FORECAST_FALL):
+    if pending is None or now - pending.since < patience + (FORECAST_RISE if found else FORECAST_FALL):
         return standing, None
     event = Event("raised" if found else "cleared", "forecast", standing.level, standing.level, now)
     return replace(standing, filling=found, filling_pending=None), event

@@ -14,6 +14,7 @@ import json
 import os
 import zlib
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import GatewayError
@@ -122,11 +123,19 @@ class Published:
         self._written[key] = text
         return read_quota(text) or Standing()
 
-    def keep(self, key: str, standing: Standing, levels: Levels) -> None:
-        """Write the file of a share where its limit, level or thresholds changed."""
+    def newer(self, key: str, standing: Standing) -> Standing:
+        """The standing, or what another member of the cluster has told since."""
+        told = read_quota(self._read(f"{self.quotas}/{key}.json"))
+        if told is None or (told.level, told.filling) == (standing.level, standing.filling):
+            return standing
+        return replace(told, pending=standing.pending, filling_pending=standing.filling_pending)
+
+    def keep(self, key: str, standing: Standing, levels: Levels) -> bool:
+        """Write the file of a share where its limit, level or thresholds changed; returns whether it says so now."""
         text = quota_text(standing, levels)
         if self._written.get(key) != text and self._write(f"{self.quotas}/{key}.json", text):
             self._written[key] = text
+        return self._written.get(key) == text
 
     def forget(self, known: Container[str]) -> None:
         """Remove the files of shares that are not known any more."""

@@ -13,40 +13,39 @@ SEVERITY: dict[str, Severity] = {"ok": "info", "notice": "notice", "warning": "w
 TOPIC = "smbgateway-quota"
 
 
-def notice(event: Event, share: Share, used: int, limit: int | None, forecast: Forecast) -> Notice:
-    """An event of a share as a notice."""
+def notice(event: Event, share: Share, used: int, limit: int | None, forecast: Forecast, user: str = "") -> Notice:
+    """An event of a share, or of one of its users, as a notice."""
     filling = event.topic == "forecast" and event.kind == "raised"
     severity: Severity = "warning" if filling else "info" if event.topic == "forecast" else SEVERITY[event.level]
     level = "warning" if event.topic == "forecast" else max(event.former, event.level, key=LEVELS.index)
-    subject = (
-        _forecast_subject(event, share, forecast) if event.topic == "forecast" else _subject(event, share, used, limit)
-    )
+    who = f"user {user} of share {share.name}" if user else f"share {share.name}"
+    subject = _filling(event, who, forecast) if event.topic == "forecast" else _subject(event, who, used, limit)
     since = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(event.at))
     amount = f"{show_size(used)} of {show_size(limit)} used" if limit else f"{show_size(used)} used, no quota"
     text = (
         f"{subject}\n\n  gateway   {share.gateway}\n  used      {amount}\n  forecast  {forecast}\n  since     {since}"
     )
-    return Notice(level, severity, TOPIC, subject, text, event.at, _fields(event, share, used, limit, forecast))
+    return Notice(level, severity, TOPIC, subject, text, event.at, _fields(event, share, user, used, limit, forecast))
 
 
-def _subject(event: Event, share: Share, used: int, limit: int | None) -> str:
+def _subject(event: Event, who: str, used: int, limit: int | None) -> str:
     if limit is None:
-        return f"share {share.name} has no quota any more (was {event.former})"
-    full = f"share {share.name} is {percent(used, limit):.0f} % full"
+        return f"{who} has no quota any more (was {event.former})"
+    full = f"{who} is {percent(used, limit):.0f} % full"
     if event.kind == "raised":
         return f"{full} ({event.level})"
     return f"{full} ({event.level}, was {event.former})"
 
 
-def _forecast_subject(event: Event, share: Share, forecast: Forecast) -> str:
+def _filling(event: Event, who: str, forecast: Forecast) -> str:
     if event.kind == "raised":
-        return f"share {share.name} fills soon: {forecast}"
-    return f"share {share.name} no longer fills soon: {forecast}"
+        return f"{who} fills soon: {forecast}"
+    return f"{who} no longer fills soon: {forecast}"
 
 
-def _fields(event: Event, share: Share, used: int, limit: int | None, forecast: Forecast) -> dict[str, Any]:
+def _fields(event: Event, share: Share, user: str, used: int, limit: int | None, forecast: Forecast) -> dict[str, Any]:
     full = percent(used, limit)
-    named = {"gateway": share.gateway, "share": share.name, "kind": event.kind, "about": event.topic}
+    named = {"gateway": share.gateway, "share": share.name, "user": user, "kind": event.kind, "about": event.topic}
     levels = {"level": event.level, "former": event.former}
     figures = {"used": used, "quota": limit, "percent": None if full is None else round(full, 1)}
     ends = {"full_in": forecast.likely, "full_earliest": forecast.earliest, "full_latest": forecast.latest}

@@ -1,0 +1,288 @@
+"""The quota monitor: reads what shares use, keeps it, finds out what it means, publishes it, and has it told.
+
+A round reads all shares of this node and their users with limits; each fourth or so is a sample, kept and judged.
+Nothing in it waits long: who hangs is unknown, who is to be told is told by the courier.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from .engine import Engine
+from .errors import GatewayError
+from .live import live_text, write_live
+from .model import Gateway, Share
+from .notify.courier import Courier
+from .notify.notice import Notice
+from .quota.forecast import Forecast
+from .quota.history import QUARTER, History
+from .quota.levels import Event, Standing, judge, judge_forecast
+from .quota.outlook import outlook
+from .quota.published import POINTS, Published
+from .quota.reader import Reader, Reading
+from .quota.rows import Row, Watched, row, user_row
+from .quota.telling import notice
+from .sources import Usage
+from .sources.bulk import Bulk
+from .world import World
+
+ROUND, SLOWEST = 15.0, 60.0  # seconds between rounds; those that take long are made more rarely
+SHARE_OF_TIME = 10  # a round takes at most so small a part of the time, if it can
+SAMPLE = 55.0  # seconds between samples that are kept, at least
+WAIT = 2.0  # seconds for answers; what comes later counts in the next round
+HOUR = 3600.0
+OUTLOOKS = 500  # made anew in one round, the oldest first
+TURN = 120.0  # seconds that a member of a cluster leaves to those before it to tell
+TOPIC = "smbgateway-monitor"
+
+
+class Monitor:
+    """One node's. `clock` tells Unix time, `elapsed` seconds of a clock that nobody sets."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        courier: Courier,
+        clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine, self.courier, self.clock, self.elapsed = engine, courier, clock, elapsed
+        site = engine.site
+        self.history = History(site.paths.history)
+        self.published = Published(site.paths.config, site.node)
+        self.reader, self.bulk = Reader(clock), Bulk(site.host)
+        self.watched: Mapping[str, Watched] = {}
+        self.rows: Mapping[str, Row] = {}  # of shares
+        self.users: Mapping[str, list[Row]] = {}  # of their users, by share
+        self.turn = 0  # number of the round
+        self.changed: dict[str, int] = {}  # the round in which a row became what it is
+        self._kept: dict[str, object] = {}  # what stands in the files of quotas
+        self._sizes = Sizes(engine)
+        self._sampled = self._cleaned = -HOUR
+        self._folded = 0
+        self._troubles: dict[str, str] = {}
+        self._ended, self._wake = threading.Event(), threading.Event()
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Rounds until `end`. A failure is told, and never ends the monitor."""
+        while not self._ended.is_set():
+            self._wake.clear()
+            began = time.monotonic()
+            try:
+                self.round()
+            except (GatewayError, OSError) as error:
+                print(f"monitor: {error}", flush=True)
+            took = time.monotonic() - began
+            self._wake.wait(min(max(ROUND, SHARE_OF_TIME * took), SLOWEST) - took)
+
+    def end(self) -> None:
+        """Stop the thread."""
+        self._ended.set()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """A round at once: shares came, went or changed."""
+        self._wake.set()
+
+    # -- one round --------------------------------------------------------------------------------------------------
+
+    def round(self) -> None:
+        """Read, keep, judge, publish, tell."""
+        world = self.engine.site.world()
+        shares = self._shares(world)
+        self.read(world, shares)
+        now, elapsed = self.clock(), self.elapsed()
+        if elapsed - self._sampled >= SAMPLE:
+            self._sampled = elapsed
+            self._sample(world, now, elapsed)
+        self._show(now)
+        self._sizes.publish(world, {key: watched.reading for key, watched in self.watched.items()}, now)
+
+    def _shares(self, world: World) -> dict[str, Share]:
+        """Those whose data this node looks after."""
+        own = {name for name, gateway in world.gateways.items() if self.engine.site.owns(gateway)}
+        return {
+            key: share
+            for key, share in world.shares.items()
+            if share.gateway in own and (share.state == "ready" or (share.made and share.state != "deleting"))
+        }
+
+    def read(self, world: World, shares: Mapping[str, Share]) -> None:
+        """What they use now, as far as their places answer."""
+        blueprint = self.engine.site.blueprint(world)
+        batches = self.bulk.batches({key: blueprint.source(share) for key, share in shares.items()})
+        users = list(self.bulk.users(shares.values(), blueprint.people))
+        self.reader.read([*batches, *users], WAIT)
+        known, readings, watched = self.watched, self.reader.readings, {}
+        for key in [*shares, *(key for batch in users for key in batch.keys)]:
+            share, _, user = key.partition(":")
+            former = known.get(key) or Watched(shares[share], user, standing=self.published.standing(key))
+            watched[key] = replace(former, share=shares[share], reading=readings.get(key, Reading()))
+        self.watched = watched
+
+    def _sample(self, world: World, now: float, elapsed: float) -> None:
+        fresh = {key: w.reading.usage for key, w in self.watched.items() if w.reading.usage and not w.reading.unknown}
+        if self.history.fresh:
+            self.history.seed({key: points for key, points in self.published.read().items() if key in self.watched})
+        self.history.add(now, elapsed, {key: (usage.used, usage.limit) for key, usage in fresh.items()})
+        if self._folded != now // QUARTER:
+            self.history.fold(now)
+            self._folded = int(now // QUARTER)
+        self._look_ahead(fresh, now)
+        self._judge(world, fresh, now)
+        self._publish(world, now, elapsed)
+
+    def _look_ahead(self, fresh: Mapping[str, Usage], now: float) -> None:
+        """New outlooks, where another would say something else."""
+        due = []
+        for key, usage in fresh.items():
+            former = self.watched[key].outlook
+            if former is None or former.due(now, usage.used, usage.limit):
+                due.append((former.at if former else 0.0, key))
+        for _, key in sorted(due)[:OUTLOOKS]:
+            made = outlook(self.history, key, now, fresh[key].used, fresh[key].limit)
+            self._set(key, replace(self.watched[key], outlook=made))
+
+    def _set(self, key: str, watched: Watched) -> None:
+        assert isinstance(self.watched, dict)  # noqa: S101 - made by `read`
+        self.watched[key] = watched
+
+    def _judge(self, world: World, fresh: Mapping[str, Usage], now: float) -> None:
+        notices: list[Notice] = []
+        for key, usage in fresh.items():
+            watched = self.watched[key]
+            gateway = world.gateways[watched.share.gateway]
+            standing, events = self._judged(watched, usage, gateway, now)
+            for event in events:
+                told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
+                notices.append(notice(event, watched.share, usage.used, usage.limit, told, watched.user))
+            self._set(key, replace(watched, standing=standing))
+        if notices:
+            self.courier.tell(notices)  # before it is kept as told: twice is better than never
+            self.history.note(json.dumps(event_row(each)) for each in notices)
+        for key in fresh:
+            self._keep(key)
+
+    def _judged(self, watched: Watched, usage: Usage, gateway: Gateway, now: float) -> tuple[Standing, list[Event]]:
+        """Of the members of a cluster the first tells; another when that one has not done so for a while."""
+        former, levels = watched.standing, watched.share.levels
+        patience = TURN * max(0, gateway.nodes.index(self.engine.site.node)) if gateway.cluster else 0.0
+        if patience:
+            former = self.published.newer(watched.key, former)
+        standing, event = judge(former, usage.used, usage.limit, now, levels, patience)
+        days = watched.outlook.days(now) if watched.outlook else None
+        standing, filling = judge_forecast(standing, days, now, levels, patience)
+        return standing, [each for each in (event, filling) if each]
+
+    def _keep(self, key: str) -> None:
+        """Of users only what was told: they are many, and a file costs."""
+        standing, levels = self.watched[key].standing, self.watched[key].share.levels
+        wanted = (standing.level, standing.since, standing.limit, standing.filling, levels)
+        quiet = self.watched[key].user and standing.level == "ok" and not standing.filling and key not in self._kept
+        if not quiet and self._kept.get(key) != wanted and self.published.keep(key, standing, levels):
+            self._kept[key] = wanted
+
+    def _publish(self, world: World, now: float, elapsed: float) -> None:
+        if self.published.due(now, len(self.watched)):
+            points = self.history.quarters(now - (POINTS + 1) * QUARTER, now)
+            self.published.write_history({key: each for key, each in points.items() if key in self.rows}, now)
+        if elapsed - self._cleaned >= HOUR:
+            self._cleaned = elapsed
+            self.history.clean(now, elapsed, self.watched)
+            self.published.forget(world.shares.keys() | self.watched.keys())
+        self._report(now)
+
+    def _report(self, now: float) -> None:
+        """Troubles of the monitor itself: told when they come and when they are over."""
+        notices = [trouble_notice(line, True, now) for line in self.history.said]
+        self.history.said.clear()
+        for about, trouble in (("history", self.history.trouble), ("store", self.published.trouble)):
+            if trouble and not self._troubles.get(about):
+                notices.append(trouble_notice(trouble, True, now))
+            elif self._troubles.get(about) and not trouble:
+                notices.append(trouble_notice(f"the {about} can be written again", False, now))
+            self._troubles[about] = trouble
+        for each in notices:
+            print(f"monitor: {each.subject}", flush=True)
+        if notices:
+            self.courier.tell(notices)
+
+    def _show(self, now: float) -> None:
+        """The rows that the API tells; each with the round in which it became what it is."""
+        rows = {key: row(watched, now) for key, watched in self.watched.items() if not watched.user}
+        users: dict[str, list[Row]] = {}
+        for watched in self.watched.values():
+            if watched.user:
+                users.setdefault(watched.share.key, []).append(user_row(watched, now))
+        turn, self.users = self.turn + 1, users
+        changed = {key: self.changed[key] if self.rows.get(key) == each else turn for key, each in rows.items()}
+        self.rows, self.changed = rows, changed
+        self.turn = turn
+
+    # -- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def troubles(self) -> list[str]:
+        """What keeps the monitor from its work."""
+        return [trouble for trouble in (self.history.trouble, self.published.trouble) if trouble]
+
+    def find(self, name: str) -> Watched:
+        """A share by its key, or its name where only one gateway has it. Raises NotFound, Conflict."""
+        share, _ = self.engine.site.home(name, self.engine.site.world())
+        return self.watched.get(share.key) or Watched(share)
+
+    def events(self, most: int) -> list[Row]:
+        """What was told, newest first."""
+        return [json.loads(text) for text in self.history.events(most)]
+
+
+class Sizes:
+    """What clients and the storage plugin of Proxmox VE are told of sizes, by a thread: a container may hang."""
+
+    AGAIN = 600.0  # seconds after which a size is told again, as an instance may have been made anew
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._told: dict[str, tuple[Usage, float]] = {}
+        self._thread = threading.Thread()
+
+    def publish(self, world: World, readings: Mapping[str, Reading], now: float) -> None:
+        """Start to, unless the former round is not through yet."""
+        known = {key: each for key, each in readings.items() if key in world.shares and not each.unknown}
+        usages = {key: each.usage for key, each in known.items() if each.usage}
+        site = self.engine.site
+        stored = {key: usage for key, usage in usages.items() if world.shares[key].storage}
+        os.makedirs(os.path.dirname(site.paths.live), mode=0o755, exist_ok=True)
+        write_live(site.paths.live, live_text(site.node, stored, now))
+        if not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._publish, args=(world, usages), name="sizes", daemon=True)
+            self._thread.start()
+
+    def _publish(self, world: World, usages: Mapping[str, Usage]) -> None:
+        blueprint, now = self.engine.site.blueprint(world), time.monotonic()
+        self._told = {key: told for key, told in self._told.items() if key in usages}
+        for key, usage in usages.items():
+            former, at = self._told.get(key, (None, 0.0))
+            share = world.shares[key]
+            if (former == usage and now - at < self.AGAIN) or share.gateway in self.engine.failing:
+                continue
+            try:
+                blueprint.publish_size(share, usage)
+                self._told[key] = usage, now
+            except (GatewayError, OSError) as error:
+                print(f"monitor: the size of share {key} cannot be told: {error}", flush=True)
+
+
+def event_row(told: Notice) -> Row:
+    """What was told, for a list."""
+    return {"at": int(told.at), "severity": told.severity, "subject": told.subject, **told.fields}
+
+
+def trouble_notice(text: str, bad: bool, now: float) -> Notice:
+    """A trouble of the monitor's own."""
+    return Notice("warning", "warning" if bad else "info", TOPIC, f"quota monitor: {text}", text, now)

@@ -1,0 +1,197 @@
+"""The monitor as a whole: what it tells, keeps, publishes, and how it bears what goes wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smbgateway.model import Gateway, Levels
+from smbgateway.quota.history import DAY
+from smbgateway.quota.levels import Standing
+from smbgateway.quota.published import Published, read_history
+
+from .monitored import GI, NOON, Lab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path, "docs")
+
+
+def test_a_level_is_told_once_kept_and_taken_back(lab: Lab) -> None:
+    assert lab.tick(times=3) == []
+    lab.host.used["docs"] = 8 * GI
+    assert lab.tick() == []
+    assert lab.tick() == ["share docs is 80 % full (notice)"]
+    assert lab.tick(times=20) == []
+    lab.host.used["docs"] = int(9.6 * GI)
+    assert lab.tick(times=20) == ["share docs is 96 % full (critical, was notice)"]
+    row = lab.row()
+    assert (row["used"], row["limit"], row["percent"], row["level"]) == (int(9.6 * GI), 10 * GI, 96.0, "critical")
+    assert (row["available"], row["unknown"], row["at"]) == (10 * GI - int(9.6 * GI), "", int(lab.now))
+    lab.host.used["docs"] = GI
+    assert lab.tick(times=10) == []
+    assert lab.tick(times=10) == ["share docs is 10 % full (ok, was critical)"]
+    told = lab.monitor.events(10)
+    assert [(event["kind"], event["level"], event["former"]) for event in told] == [
+        ("cleared", "ok", "critical"), ("worse", "critical", "notice"), ("raised", "notice", "ok"),
+    ]  # fmt: skip
+
+
+def test_after_a_restart_nothing_is_told_again(lab: Lab) -> None:
+    lab.host.used["docs"] = 9 * GI
+    assert lab.tick(times=3) == ["share docs is 90 % full (warning)"]
+    lab.fresh()
+    assert lab.tick(times=20) == []
+    assert lab.row()["level"] == "warning"
+    assert len(lab.monitor.events(10)) == 1
+
+
+def test_the_limit_and_level_are_published_only_when_they_change(lab: Lab, tmp_path: Path) -> None:
+    lab.tick()
+    file = Path(f"{lab.engine.site.paths.config}/quotas/files/docs.json")
+    number = file.stat().st_ino
+    lab.tick(times=30)
+    assert file.stat().st_ino == number
+    lab.host.used["docs"] = 9 * GI
+    lab.tick(times=3)
+    assert json.loads(file.read_text())["level"] == "warning"
+    lab.engine.site.store.delete(lab.engine.site.world().shares["files/docs"])
+    lab.tick(3600)
+    assert not file.exists()
+    assert lab.monitor.rows == {}
+
+
+def test_a_source_that_cannot_be_read_is_unknown_since_when_and_why(lab: Lab) -> None:
+    lab.host.used["docs"] = 5 * GI
+    lab.tick()
+    seen = int(lab.now)
+    lab.host.broken = "cannot open 'tank': pool I/O is currently suspended"
+    lab.tick(times=60)
+    row = lab.row()
+    assert (row["used"], row["at"]) == (5 * GI, seen)
+    assert row["unknown"].endswith("cannot open 'tank': pool I/O is currently suspended")
+    assert lab.monitor.watched["files/docs"].reading.since == seen + 60
+    assert len(lab.monitor.history.buckets("files/docs", "raw", 0, lab.now)) == 1
+    lab.host.broken = ""
+    lab.tick()
+    assert (lab.row()["unknown"], lab.row()["at"]) == ("", int(lab.now))
+
+
+def test_three_days_give_exactly_a_hundred_points_no_missed_level_and_a_forecast(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "docs", "calm")
+    told = []
+    for minute in range(0, 3 * 1440, 10):
+        lab.host.used["docs"] = int(10 * GI * 0.9 * minute / (3 * 1440))
+        told += lab.tick(600)
+    assert [line for line in told if "fills" not in line] == [
+        "share docs is 75 % full (notice)", "share docs is 85 % full (warning, was notice)",
+    ]  # fmt: skip
+    (soon,) = [line for line in told if "fills" in line]
+    assert soon.startswith("share docs fills soon: full in ")
+    (file,) = Path(f"{lab.engine.site.paths.config}/history").glob("*.json")
+    assert {key: len(points) for key, points in read_history(file.read_text()).items()} == {
+        "files/docs": 100, "files/calm": 100,
+    }  # fmt: skip
+    row = lab.row()
+    assert row["change_24h"] == pytest.approx(3 * GI, rel=0.02)
+    assert row["rate"] == pytest.approx(3 * GI, rel=0.02)
+    assert row["full_earliest"] < row["full_in"] < row["full_latest"]
+    assert row["full_in"] == pytest.approx(1 / 3, rel=0.1)
+    assert lab.row("calm")["forecast"] == "no end in sight"
+
+
+def test_a_clock_that_jumps_removes_nothing_and_tells_nothing_twice(lab: Lab) -> None:
+    lab.host.used["docs"] = 8 * GI
+    assert lab.tick(times=40) == ["share docs is 80 % full (notice)"]
+    lab.now += 400 * DAY
+    (said,) = lab.tick()
+    assert said == f"quota monitor: the clock went on by {400 * DAY} s: nothing old is removed for a day"
+    lab.now -= 400 * DAY
+    assert len(lab.tick(times=70)) == 1
+    assert lab.row()["level"] == "notice"
+    assert len(lab.monitor.history.buckets("files/docs", "raw", NOON, lab.now)) == 110
+
+
+def test_a_broken_history_is_set_aside_told_and_begun_anew_with_what_was_published(lab: Lab) -> None:
+    lab.host.used["docs"] = 3 * GI
+    lab.tick(900, times=20)
+    file = Path(lab.engine.site.paths.history)
+    lab.monitor.history.close()
+    for end in ("-wal", "-shm"):
+        Path(f"{file}{end}").unlink(missing_ok=True)
+    file.write_bytes(b"nonsense" * 1000)
+    told = lab.tick(900, times=2)
+    assert [line for line in told if "broken" in line] == [
+        f"quota monitor: the history was broken (file is not a database): it is kept as {file}.broken, "
+        "and a new one is begun"
+    ]
+    assert len(lab.monitor.history.buckets("files/docs", "quarter", 0, lab.now)) > 10
+
+
+def test_a_history_that_cannot_be_written_is_told_once_and_the_levels_go_on(lab: Lab, tmp_path: Path) -> None:
+    lab.tick()
+    state = Path(lab.engine.site.paths.history).parent
+    lab.monitor.history.close()
+    lab.monitor.history.path = str(state / "gone" / "history.sqlite")
+    (state / "gone").write_text("in the way")
+    lab.host.used["docs"] = 9 * GI
+    told = lab.tick(times=4)
+    assert told[1:] == ["share docs is 90 % full (warning)"] or told[:1] == ["share docs is 90 % full (warning)"]
+    assert sum("the history cannot be kept" in line for line in told) == 1
+    assert lab.monitor.troubles == ["the history cannot be kept: File exists"]
+    (state / "gone").unlink()
+    assert lab.tick() == ["quota monitor: the history can be written again"]
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Lab:
+    """What the second member of a cluster sees."""
+    lab = Lab(tmp_path, "docs", node="two")
+    gateway = lab.engine.site.world().gateways["files"].model_dump()
+    members = [{"node": "one", "address": "10.0.0.1"}, {"node": "two", "address": "10.0.0.2"}]
+    cluster = {
+        "members": members,
+        "addresses": [{"address": "10.0.0.9/24", "interface": "eth0"}],
+        "lock": "file:/srv/l",
+    }
+    lab.put(Gateway.model_validate({**gateway, "cluster": cluster}))
+    lab.host.used["docs"] = 9 * GI
+    return lab
+
+
+def test_the_second_member_of_a_cluster_tells_only_where_the_first_has_not(second: Lab) -> None:
+    assert second.tick(times=3) == []
+    assert second.tick(times=2) == ["share docs is 90 % full (warning)"]
+
+
+def test_the_second_member_of_a_cluster_says_nothing_of_what_the_first_has_told(second: Lab) -> None:
+    second.tick(times=2)
+    first = Published(second.engine.site.paths.config, "one")
+    first.keep("files/docs", Standing("warning", second.now, 10 * GI), Levels())
+    assert second.tick(times=30) == []
+    assert second.row()["level"] == "warning"
+
+
+def test_the_routes(lab: Lab) -> None:
+    lab.host.used["docs"] = 8 * GI
+    lab.tick(times=40)
+    api = lab.api()
+    status, body = api.get("/v1/quota")
+    assert (status, body["troubles"]) == (200, [])
+    assert body["shares"] == [lab.row()]
+    status, shown = api.get("/v1/quota/show?share=docs")
+    assert status == 200
+    assert shown["levels"] == {"notice": 75.0, "warning": 85.0, "critical": 95.0, "fills_within": 7.0}
+    assert (shown["trends"]["week"], shown["users"]) == (None, [])
+    assert shown["trends"]["day"]["points"] > 8
+    status, history = api.get("/v1/quota/history?share=files/docs&span=week")
+    assert (status, history["interval"]) == (200, 900)
+    assert [point["used"] for point in history["points"]] == [8 * GI] * 2
+    assert api.get("/v1/quota/history?share=docs&span=hour")[0] == 422
+    assert api.get("/v1/quota/users?share=docs") == (200, {"users": []})
+    assert [event["subject"] for event in api.get("/v1/quota/events")[1]["events"]] == [
+        "share docs is 80 % full (notice)"
+    ]
+    status, error = api.get("/v1/quota/show?share=nothing")
+    assert (status, error["what"]) == (404, "there is no share nothing")
