@@ -9,6 +9,8 @@ CEPH_PACKAGES="ceph-common ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse python3
 CONTAINER_PACKAGES="lxc mmdebstrap debian-archive-keyring"
 CLUSTER_PACKAGES="ctdb python3-samba"
 WEB_PACKAGES="openssl python3-pampy"
+# npm comes with Node.js where that is not Debian's.
+PAGES_PACKAGES="esbuild openssl$(command -v npm >/dev/null || echo " npm")"
 SAMBA_PACKAGES="samba samba-vfs-modules smbclient libnss-extrausers xfsprogs acl attr tdb-tools iproute2 mount"
 
 # install_packages NAME...: installs what is missing; starts none of their services.

@@ -10,7 +10,7 @@ from pathlib import Path
 from lab import mounts
 from smbgateway.installation import this_node
 
-from .test_serve import REPOSITORY, serving
+from .browsing import REPOSITORY, serving
 from .world import Site, site, user
 
 

@@ -1,12 +1,9 @@
 """The engine as a process: its socket, its end, and what goes on without it."""
 
-import contextlib
 import fcntl
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +13,8 @@ import pytest
 from smbgateway.cli.client import Client
 from smbgateway.cli.problem import Problem
 
+from .browsing import serving
 from .world import HeldOpen, Site, site, user
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +22,6 @@ def made(area: Path) -> Iterator[Site]:
     with site(area, "serve") as one:
         one.apply(one.gateway(), user(), one.share("docs"))
         yield one
-
-
-@contextlib.contextmanager
-def serving(made: Site, *said: str) -> Iterator[subprocess.Popen[str]]:
-    """An engine of its own process that says it is up, after what it has to say of the former one."""
-    words = [sys.executable, "-m", "smbgateway.cli", "--root", made.paths.root, "serve", "--node", made.node]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout
-    try:
-        for line in (*said, f"engine of node {made.node} at {made.paths.socket}"):
-            assert process.stdout.readline() == f"{line}\n"
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_an_engine_that_was_killed_is_followed_by_another_and_no_client_notices(made: Site) -> None:

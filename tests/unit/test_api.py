@@ -371,7 +371,7 @@ def test_a_body_that_is_too_large(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
         ("/v1/jobs/nope", "there is no job nope"),
         ("/v1/jobs/nope/events", "there is no job nope"),
         ("/v1/pony", "there is no /v1/pony"),
-        ("/", "there is no /"),
+        ("/pony", "there is no /pony"),
     ],
 )
 def test_what_is_not_there(full: Api, path: str, what: str) -> None:

@@ -1,5 +1,6 @@
 """Who gets in by way of the relay, how, and to what; who is kept out, and with which words."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -333,20 +334,24 @@ def test_the_pages_are_for_all_and_say_what_a_browser_may_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Any
 ) -> None:
     folder = tmp_path / "www"
-    (folder / "ext").mkdir(parents=True)
-    (folder / "index.html").write_text("<!doctype html><title>gateways</title>")
-    (folder / "ext" / "all.js").write_text("x" * 5000)
-    (tmp_path / "secret").write_text("no")
     monkeypatch.setattr(pages, "PLACES", (tmp_path / "none", folder))
     client = TestClient(as_peer(make(new_engine(str(tmp_path))), RELAY), base_url="https://gw", follow_redirects=False)
+    assert "The pages are not there yet: <code>www/build</code>" in client.get("/").text
+    assert client.get("/ui/").status_code == 404
+    (folder / "ext-6.2.0").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>gateways</title>")
+    (folder / "ext-6.2.0" / "all.js").write_text("whole")
+    (folder / "ext-6.2.0" / "all.js.gz").write_bytes(gzip.compress(b"small"))
+    (tmp_path / "secret").write_text("no")
     assert client.get("/").headers["location"] == "/ui/"
-    page, script = client.get("/ui/"), client.get("/ui/ext/all.js")
+    page, script = client.get("/ui/"), client.get("/ui/ext-6.2.0/all.js")
     assert "<title>gateways" in page.text
     assert "'unsafe-inline'" not in page.headers["content-security-policy"].partition("script-src")[2].partition(";")[0]
     assert (page.headers["cache-control"], page.headers["x-content-type-options"]) == ("no-cache", "nosniff")
-    assert (script.headers["content-encoding"], script.headers["cache-control"]) == (
-        "gzip",
-        "max-age=31536000, immutable",
-    )
+    assert (script.text, script.headers["content-type"]) == ("small", "text/javascript; charset=utf-8")
+    assert script.headers["cache-control"] == "max-age=31536000, immutable"
+    assert client.get("/ui/ext-6.2.0/all.js", headers={"accept-encoding": "identity"}).text == "whole"
+    again = client.get("/ui/ext-6.2.0/all.js", headers={"if-none-match": script.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
     assert client.get("/ui/../secret").status_code == client.get("/ui/%2e%2e/secret").status_code == 404
     assert client.post("/ui/").status_code == 401

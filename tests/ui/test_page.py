@@ -1,0 +1,62 @@
+"""The page itself: the way in and out, what it does while the engine is away, how much it is to load."""
+
+from playwright.sync_api import Page, expect
+
+from tests.real.world import PASSWORD
+
+from .conftest import Gateway, Window
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.get_by_label("User of this machine").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_a_user_of_the_machine_signs_in_and_out(window: Window, gateway: Gateway) -> None:
+    with window() as page:
+        page.goto(gateway.browser.url)
+        sign_in(page, gateway.person, "wrong")
+        expect(page.get_by_role("alert")).to_have_text("wrong name or password")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
+        page.get_by_role("button", name=gateway.person).click()
+        page.get_by_role("menuitem", name="Sign out").click()
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_page_goes_on_by_itself_when_the_engine_is_back(page: Page, gateway: Gateway) -> None:
+    gateway.stop_engine()
+    lost = page.get_by_role("alert").filter(has_text="The engine does not answer. Shares go on being served")
+    expect(lost).to_be_visible()
+    gateway.start_engine()
+    expect(lost).to_be_hidden()
+    gateway.apply(gateway.site.share("later"))
+    expect(page.get_by_role("gridcell", name="later", exact=True)).to_be_visible()
+    gateway.remove("share", "later")
+    expect(page.get_by_role("gridcell", name="later", exact=True)).to_be_hidden()
+
+
+def test_a_session_that_has_ended_leads_back_to_the_way_in(page: Page, window: Window, gateway: Gateway) -> None:
+    page.context.clear_cookies()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    sign_in(page, gateway.person, PASSWORD)
+    expect(page.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
+
+
+def test_the_page_is_small_and_quick(page: Page, gateway: Gateway) -> None:
+    """At most 1 MB as it is sent, ready in 2 s of the browser's own time; loaded again, nearly nothing is sent."""
+    measured = """() => {
+        const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+        return [all.length, all.reduce((sum, each) => sum + each.transferSize, 0)];
+    }"""
+    requests, sent = page.evaluate(measured)
+    assert requests < 40
+    assert sent <= 1_000_000
+    page.reload()
+    page.get_by_role("navigation").wait_for()
+    assert page.evaluate(measured)[1] < 20_000
+    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 2000
