@@ -18,7 +18,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway start' | 'gateway stop' | 'gateway restart' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -39,11 +39,11 @@ _pve_smbgateway() {
     'token create --role') _smbgw_words admin viewer; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --suite | --to | --user | --vlan | --webhook | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --suite | --swap | --to | --user | --vlan | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
     '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
-    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --storage --force --dry-run --root --json -j --verbose ;;
+    'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --swap --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --storage --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
     'update') _smbgw_names share; _smbgw_words -h --help --quota --snapshots --comment --user --group --access --remove-user --remove-group --guest --encrypt --no-encrypt --hidden --visible --storage --no-storage --force --allow-path --dry-run --root --json -j --verbose ;;
@@ -67,11 +67,14 @@ _pve_smbgateway() {
     'group add') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group remove') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group list') _smbgw_words -h --help --root --json -j --verbose ;;
-    'gateway') _smbgw_words create update delete show list status failover drain undrain; _smbgw_words -h --help --root --json -j --verbose ;;
-    'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
-    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway') _smbgw_words create update delete show start stop restart list status failover drain undrain; _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --swap --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
+    'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --swap --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
     'gateway show') _smbgw_names gateway; _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway start') _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway stop') _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway restart') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway status') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway failover') _smbgw_words -h --help --to --root --json -j --verbose ;;

@@ -17,6 +17,9 @@ def advice(records: Sequence[Resource], world: World) -> list[str]:
     for share in world.shares.values():
         if share.key in keys or (people | groups) & share.access.keys():
             said += _nobody(share, world)
+        gateway = world.gateways.get(share.gateway)
+        if share.key in keys and gateway and not gateway.enabled:
+            said.append(f"share {share.name}: it is served once its gateway is started: gateway start {share.gateway}")
     return said
 
 

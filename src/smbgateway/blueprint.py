@@ -22,7 +22,7 @@ from .samba.registry import Registry
 from .sources import Place, Snapshots, Source, Usage, userquota
 from .sources.cells import stat
 from .sources.storage import Storage
-from .step import Step
+from .step import Ledger, Step
 from .store import Store
 from .world import World
 
@@ -173,12 +173,32 @@ class Blueprint:
             member = self.member(gateway)
             people = [member.shared(step) for step in accounts.passdb()]
             return [*instance.steps(), *member.steps(), *accounts.files(), member.daemon(), *people]
+        if not gateway.enabled:
+            return self._stopped(gateway)
         found = Announcer(instance).step(discovery.name_in_explorer(gateway, self.node))
         samba = [*instance.steps(), *accounts.files(), found, instance.daemon(), *accounts.passdb()]
         return [*mode.steps(), *samba, *self.announced(gateway)]
 
+    def _stopped(self, gateway: Gateway) -> list[Step]:
+        """A gateway that shall stand still: its machine is kept as it is."""
+        mode = self.mode(gateway)
+        running = [*mode.running(), mode.instance.daemon()]
+        names = {step.name for step in running}
+
+        def write(value: str | None) -> None:
+            if value is None:
+                Ledger().converge(running)
+            else:
+                Ledger().remove(running)
+
+        read = lambda: None if any(step.read() is not None for step in running) else "stopped"  # noqa: E731
+        machine = [step for step in mode.steps() if step.name not in names]
+        return [*machine, Step(f"{gateway.title} stopped", "stopped", read, write)]
+
     def announced(self, gateway: Gateway) -> list[Step]:
         """What tells the network of a gateway."""
+        if not gateway.enabled:
+            return []
         return discovery.steps(self.host, self.paths.avahi, gateway, self.world.shares_of(gateway.name))
 
     def unannounced(self, gateway: Gateway, gone: bool = False) -> list[Step]:
@@ -244,12 +264,13 @@ class Blueprint:
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""
         registry = Registry(self.instance(gateway))
-        if len(shares) > 10:
+        if len(shares) > 10 and gateway.enabled:
             registry.prefetch()
         steps = [step for share in shares for step in self.storage(share)]
         steps += self.guest(gateway)
-        steps += [step for share in shares for step in self.shown(share)]
-        steps += [self.published(registry, share) for share in shares]
+        if gateway.enabled:
+            steps += [step for share in shares for step in self.shown(share)]
+            steps += [self.published(registry, share) for share in shares]
         return steps + [step for share in shares for step in self.listed(share)]
 
 

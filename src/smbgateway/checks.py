@@ -50,6 +50,10 @@ def check_removed(staged: World, removed: Iterable[Resource]) -> list[Fault]:
         for user in _needed_by(record, staged):
             hint = f"delete or change {user.title} first"
             faults.append(Fault(f"{record.kind}.{record.name}", f"{user.title} still needs it", hint))
+        gateway = staged.gateways.get(record.gateway) if isinstance(record, Share) else None
+        if gateway and not gateway.enabled:
+            hint = f"start it first: gateway start {gateway.name}"
+            faults.append(Fault(f"share.{record.name}", f"its gateway {gateway.name} is stopped", hint))
     return faults
 
 
@@ -75,6 +79,8 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
                 f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
+    if gateway.cluster and not gateway.enabled:
+        yield Fault("enabled", "a cluster is not stopped as a whole", "gateway drain moves its addresses from a node")
     yield from _guests(gateway, staged, before)
     yield from clusters.faults(gateway, staged, before)
 

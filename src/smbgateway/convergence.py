@@ -53,6 +53,8 @@ class Convergence:
             if before and before.mode.kind != scope.gateway.mode.kind:
                 fresh = scope.shares
                 ledger.remove([self.site.blueprint(former).instance(before).daemon()])  # never two at the same data
+            elif before and not before.enabled:
+                fresh = scope.shares
             self._converge(scope, former, world, fresh, ledger, passwords, result, tell)
             if before and before.mode.kind != scope.gateway.mode.kind:
                 result.warnings += self._leave(before, former)
@@ -80,6 +82,8 @@ class Convergence:
             ledger.remove(self._lifted(former, blueprint, share))
         ledger.remove(blueprint.unannounced(scope.gateway))
         ledger.converge(blueprint.guest(scope.gateway))
+        if not scope.gateway.enabled:
+            return
         for share in scope.shares:
             ledger.converge(blueprint.shown(share))
         instance = blueprint.instance(scope.gateway)
@@ -170,7 +174,7 @@ class Convergence:
         after = former.staged([], removed)
         self._announce(after, removed, ledger)
         if any(isinstance(record, User | Group) for record in removed):
-            for gateway in filter(self.site.owns, after.gateways.values()):
+            for gateway in filter(self.site.runs, after.gateways.values()):
                 ledger.converge(self.site.blueprint(after).guest(gateway))
         return result
 

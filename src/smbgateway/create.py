@@ -13,7 +13,7 @@ from .proxmox.storages import Storages
 from .sizes import show_size
 from .world import World
 
-CONTAINER = ("bridge", "router", "vlan", "mtu", "memory", "cores")  # fields of LxcMode
+CONTAINER = ("bridge", "router", "vlan", "mtu", "memory", "swap", "cores")  # fields of LxcMode
 
 
 class CreateRequest(BaseModel):
@@ -43,6 +43,7 @@ class CreateRequest(BaseModel):
     vlan: int | None = None
     mtu: int | None = None
     memory: str | int | None = None
+    swap: str | int | None = None
     cores: int | None = None
 
 

@@ -1,5 +1,6 @@
 """The engine: takes requests, checks them, saves records, converges, and undoes what fails. One per node."""
 
+import collections
 import contextlib
 import os
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from . import journal as journals
 from .advice import advice
 from .convergence import Convergence, Result, Tell, outcome, silent
-from .errors import GatewayError
+from .errors import Conflict, Failed, GatewayError
 from .host import Host
 from .installation import Installation
 from .intake import Intake, Options
@@ -22,6 +23,7 @@ from .store import Store
 from .world import World
 
 PLAIN = Options()
+EVENTS = 20  # of a gateway that are kept in mind
 CLASHES = 3  # times that a change is made anew because what was chosen for it is gone
 RETRY, LONGEST_RETRY = 10.0, 600.0  # seconds until a gateway that is not whole is tried again
 
@@ -37,6 +39,7 @@ class Engine:
         self.converged: dict[tuple[str, str], str] = {}  # digests of the records that this node is true to
         self.failing: dict[str, tuple[float, float]] = {}  # gateways not whole: when to try again, and the pause
         self.debts: set[str] = set()  # journals of operations that neither ended nor could be put back
+        self.events: dict[str, collections.deque[tuple[int, str]]] = {}  # of gateways: when, and what became of it
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()
 
@@ -176,6 +179,30 @@ class Engine:
             said += self.bring_up(gateway.name)
         self.converged = {key: digest for key, digest in self.digests(self.site.world()).items() if digest}
         return said
+
+    def note(self, name: str, text: str) -> None:
+        """Keep in mind, and write to the log, what became of a gateway unasked."""
+        self.events.setdefault(name, collections.deque(maxlen=EVENTS)).append((int(time.time()), text))
+        print(f"gateway {name}: {text}", flush=True)
+
+    def restart(self, name: str, tell: Tell = silent) -> Result:
+        """Stop a gateway with the machine that it runs in, and start both again. Raises NotFound, Conflict, Failed."""
+        gateway = self.site.world().find("gateway", name)
+        assert isinstance(gateway, Gateway)  # noqa: S101 - find keeps kinds
+        self.site.check_own(gateway, gateway.title)
+        if not gateway.enabled or gateway.cluster:
+            hint = f"gateway start {name}" if not gateway.enabled else "gateway drain moves its addresses from a node"
+            raise Conflict(f"{gateway.title} is {'a cluster' if gateway.cluster else 'stopped'}", hint=hint)
+        tell("request", "checked", 0)
+        with self.locked([name]):
+            mode = self.site.blueprint(self.site.world()).mode(gateway)
+            ledger = Ledger(tell=lambda change: tell(change.step.name, "stopped", change.seconds))
+            ledger.remove([*mode.running(), mode.instance.daemon()])
+            started = time.monotonic()
+            if said := self.bring_up(name):
+                raise Failed(f"{gateway.title} is not whole after its start", "; ".join(said))
+            tell(gateway.title, "started", time.monotonic() - started)
+        return Result(changes=ledger.changes)
 
     def bring_up(self, name: str) -> list[str]:
         """Converge a whole gateway; returns what could not be."""

@@ -143,6 +143,16 @@ def _collect() -> None:
             STUCK.discard(process)
 
 
+def ending(host: Host) -> bool:
+    """Whether the machine is going down; never told where there is no systemd."""
+    try:
+        return host.run("systemctl", "is-system-running").strip() == "stopping"
+    except CommandFailed as error:
+        return error.output.strip() == "stopping"
+    except CommandMissing:
+        return False
+
+
 def sync_directory(path: str) -> None:
     """Bring renames and new files of a directory to disk (fsync(2), NOTES)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

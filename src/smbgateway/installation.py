@@ -55,6 +55,10 @@ class Installation:
         """Whether this node runs a gateway."""
         return self.node in gateway.nodes or gateway.nodes == ("",)
 
+    def runs(self, gateway: Gateway) -> bool:
+        """Whether this node runs a gateway, and it shall run."""
+        return gateway.enabled and self.owns(gateway)
+
     def home(self, key: str, world: World) -> tuple[Share, Gateway]:
         """A share and its gateway. Raises NotFound, and Conflict where they are another node's."""
         share = world.find("share", key)
@@ -96,7 +100,8 @@ class Installation:
                 chosen = [
                     s for s in shares if s.key in changed or name in whole or (homes and s.purpose.kind == "homes")
                 ]
-                scopes.append(Scope(gateway, chosen))
+                if gateway.enabled or chosen or name in whole:
+                    scopes.append(Scope(gateway, chosen))
         return scopes
 
     @staticmethod

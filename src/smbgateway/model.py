@@ -180,6 +180,7 @@ class Gateway(Resource):
 
     apple    set by itself when a share needs it: then all its shares load fruit
     cluster  the nodes that serve it together
+    enabled  whether it shall run
     """
 
     allocated = ("apple", "sid")
@@ -188,6 +189,7 @@ class Gateway(Resource):
     name: GatewayName
     mode: Mode = Field(default_factory=NativeMode)
     cluster: Cluster | None = None
+    enabled: bool = True
     hardened: bool = False
     minimum_protocol: Literal["SMB2_10", "SMB3_00", "SMB3_11"] = "SMB3_00"
     allow_guests: bool = False

@@ -201,7 +201,8 @@ class Recovery:
         blueprint = self.site.blueprint(world)
         for share in world.shares_of(gateway.name):
             said += self._try(share.title, blueprint.storage(share))
-        return said + (self._try(gateway.title, blueprint.guest(gateway)) or self._publish_all(gateway, blueprint))
+        trouble = self._try(gateway.title, blueprint.guest(gateway))
+        return said + (trouble or (self._publish_all(gateway, blueprint) if gateway.enabled else []))
 
     def _publish_all(self, gateway: Gateway, blueprint: Blueprint) -> list[str]:
         registry = Registry(blueprint.instance(gateway))

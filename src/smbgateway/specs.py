@@ -22,6 +22,7 @@ from .fields import (
     Size,
     StorageId,
     Subvolume,
+    Tag,
     Url,
 )
 
@@ -47,6 +48,7 @@ class LxcMode(Model):
     router    where it sends what is not for its own network
     mac       fixed, as clients remember it; chosen where it is left out
     memory    of all its processes together
+    swap      beside it
     cores     as much of the processor as so many cores have; all where it is left out
     template  what its root is made of: the newest of the node where it is left out; on Proxmox VE STORAGE:vztmpl/FILE
 
@@ -55,10 +57,11 @@ class LxcMode(Model):
     storage   of its root: both chosen where they are left out
     firewall  whether the rules of the node hold for it
     order     in which the node starts its guests
+    tags      beside ours
     """
 
     allocated: ClassVar[tuple[str, ...]] = ("mac", "template", "vmid", "storage")
-    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "firewall", "order")
+    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "firewall", "order", "tags")
 
     kind: Literal["lxc"] = "lxc"
     node: NodeName = ""
@@ -69,12 +72,14 @@ class LxcMode(Model):
     mtu: int | None = Field(None, ge=1280, le=65535)
     mac: Mac = ""
     memory: Annotated[Size, Field(ge=64 << 20)] = 128 << 20
+    swap: Size | None = None
     cores: int | None = Field(None, ge=1, le=1024)
     template: str = Field("", max_length=255, pattern=r"^([a-z0-9][a-z0-9-]*|[A-Za-z][\w.-]*:vztmpl/[\w.+-]+)?$")
     vmid: int | None = Field(None, ge=100, le=999_999_999)
     storage: str = Field("", max_length=100, pattern=r"^([A-Za-z][\w.-]*[A-Za-z0-9])?$")
     firewall: bool = False
     order: int | None = Field(None, ge=0, le=9999)
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -66,6 +66,8 @@ class Status:
         nodes = ", ".join(gateway.nodes)
         body = {"name": gateway.name, "mode": gateway.mode.kind, "node": nodes, "shares": len(shares)}
         body |= {"address": ", ".join(gateway.addresses) or "all", "port": gateway.mode.port}
+        body |= {"enabled": gateway.enabled}
+        body |= {"events": [{"at": at, "text": text} for at, text in self.engine.events.get(gateway.name, ())]}
         if not self.engine.site.owns(gateway):
             return body | {"discovery": discovery.hidden(gateway) or "mDNS", "running": None, "drift": []}
         instance = self.engine.site.blueprint(world).instance(gateway)

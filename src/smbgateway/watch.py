@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .engine import Engine
 from .errors import GatewayError
+from .host import ending
 from .model import Gateway
 from .storages import Storages
 from .versions import Versions
@@ -30,6 +31,7 @@ class Watch:
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
         self._read = 0.0
+        self._killed: dict[str, int] = {}
 
     def run(self) -> None:
         """Look every two seconds until `end`. A failure is told once a round and never ends the watch."""
@@ -48,13 +50,16 @@ class Watch:
         if self.engine.debts:
             self._tell(self.engine.recover())
         # Now and then also where no time stamp tells: two changes within one tick of the clock have the same.
-        if (moved := self._records_moved()) or self._world is None or time.monotonic() - self._read > AGAIN:
+        due = self._world is None or time.monotonic() - self._read > AGAIN
+        if (moved := self._records_moved()) or due or self._world is None:
             self._world, self._read = self.engine.site.world(), time.monotonic()
             self._adopt(self._world)
         self._revive(self._world)
         self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
         self._tell(self.storages.heed(self._world))
+        if due:
+            self._count_killed(self._world)
         if moved:
             self.changed()
 
@@ -87,12 +92,29 @@ class Watch:
                 self._tell(self.engine.bring_up(name))
 
     def _revive(self, world: World) -> None:
-        """Start again what died (a supervisor that was killed takes its smbd along), and try again what failed."""
+        """Start again what died (a supervisor that was killed takes its smbd along), and try again what failed.
+
+        Not while the node goes down, which stops its guests before us.
+        """
         for gateway in filter(self._free, world.gateways.values()):
             failing = self.engine.failing.get(gateway.name)
-            dead = self.engine.site.blueprint(world).instance(gateway).pid() is None
-            if time.monotonic() > failing[0] if failing else dead:
+            dead = gateway.enabled and self.engine.site.blueprint(world).instance(gateway).pid() is None
+            if dead and not failing and not ending(self.engine.site.host):
+                self.engine.note(gateway.name, "it has ended, or was stopped from outside: started again")
                 self._tell(self.engine.bring_up(gateway.name))
+            elif failing and time.monotonic() > failing[0]:
+                self._tell(self.engine.bring_up(gateway.name))
+
+    def _count_killed(self, world: World) -> None:
+        """Note processes that the kernel killed for want of memory: that costs a connection, never the gateway."""
+        for gateway in filter(self._free, world.gateways.values()):
+            with contextlib.suppress(GatewayError):
+                killed = self.engine.site.blueprint(world).mode(gateway).killed() if gateway.enabled else 0
+                more = killed - self._killed.get(gateway.name, killed)  # less than none: it was started anew
+                self._killed[gateway.name] = killed
+                if more > 0:
+                    what = f"{more} of its processes {'was' if more == 1 else 'were'} killed for want of memory"
+                    self.engine.note(gateway.name, f"{what}: gateway update --memory gives it more")
 
     def _ours(self, gateway: Gateway) -> bool:
         """A cluster comes to be by all its members at once."""

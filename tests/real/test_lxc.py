@@ -12,6 +12,7 @@ import pytest
 
 from lab import mounts
 from lab.containers import Bridge
+from smbgateway.errors import CommandFailed
 from smbgateway.guests.container import Container
 from smbgateway.host import Node
 from smbgateway.intake import Options
@@ -117,6 +118,47 @@ def test_what_dies_is_started_again_and_a_reboot_brings_all_back(served: Guests)
     mounts.run("lxc-stop", "--kill", "--lxcpath", inside.folder, "--name", "files")
     mounts.run("umount", f"{one.paths.shown('files')}/docs")
     assert (one.restart(), one.works("docs"), one.drift()) == ([], True, [])
+
+
+def begun(container: Container) -> str:
+    """When its first process was started, in ticks (proc(5))."""
+    return container.run("cat", "/proc/1/stat").rpartition(")")[2].split()[19]
+
+
+def test_it_is_stopped_and_started_and_stays_stopped(served: Guests) -> None:
+    one, container = served.site, served.container()
+    one.smb("docs", "put /etc/hostname kept")
+    one.apply({**served.gateway(), "enabled": False})
+    assert (container.runs(), one.drift()) == (False, [])
+    Watch(one.engine).look()
+    assert (one.restart(), container.runs()) == ([], False)  # nor does a reboot start it
+    result = one.apply(served.gateway())
+    assert [proof.share for proof in result.proofs] == ["docs"]
+    assert one.works("docs")
+    first = begun(container)
+    one.engine.restart("files")
+    assert begun(container) != first
+    assert (one.works("docs"), one.drift()) == (True, [])
+
+
+def test_limits_change_while_it_serves_and_want_of_memory_is_told(served: Guests) -> None:
+    one, container = served.site, served.container()
+    watch = Watch(one.engine)
+    watch.look()
+    first = begun(container)
+    result = one.apply(served.gateway(memory="160M", cores=2))
+    assert "limits of container files" in [change.step.name for change in result.changes]
+    limits = [Path(path).read_text().strip() for path in cgroup_files(container, "memory.limit_in_bytes", "memory.max")]
+    assert (limits, one.drift()) == ([str(160 << 20)], [])
+    hungry = "x = bytearray(300 << 20)"
+    with pytest.raises(CommandFailed):
+        container.run("python3", "-c", hungry)
+    watch._count_killed(one.engine.site.world())
+    assert [text for _, text in one.engine.events["files"]] == [
+        "1 of its processes was killed for want of memory: gateway update --memory gives it more"
+    ]
+    assert begun(container) == first
+    assert one.works("docs")
 
 
 def test_two_gateways_serve_at_once_and_do_not_see_each_other(served: Guests) -> None:

@@ -160,7 +160,7 @@ def test_status_of_what_is_not_running(full: Api) -> None:
         "port": 445,
         "discovery": "not while it does not run",
     }
-    assert gateway == {**shown, "running": False}
+    assert gateway == {**shown, "enabled": True, "running": False, "events": []}
     assert (drift[-1]["name"], drift[-1]["now"]) == ("share docs", None)
     share = full.get("/v1/status/share/docs")[1]
     assert (share["share"]["name"], share["serving"], share["sessions"]) == ("docs", False, [])

@@ -417,7 +417,7 @@ def test_export_is_what_apply_takes_in_an_order_that_works(engine: Engine, run: 
 
 def overview(**gateway: Any) -> dict[str, Any]:
     row = {"name": "lab", "mode": "native", "node": "lab1", "running": True, "address": "127.0.0.1", "port": 445}
-    row |= {"shares": 1, "drift": [], **gateway}
+    row |= {"shares": 1, "drift": [], "enabled": True, "events": [], **gateway}
     return {"node": "lab1", "version": __version__, "gateways": [row], "broken": {}, "said": []}
 
 
@@ -436,6 +436,10 @@ def test_status_says_whether_all_is_well(engine: Engine, run: Run) -> None:
         True,
         True,
     )
+    engine.answers["GET /v1/status"] = overview(running=False, enabled=False)
+    assert (run("status")[0], " stopped, 127.0.0.1" in run("status")[1]) == (0, True)
+    engine.answers["GET /v1/status"] = overview(events=[{"at": 0, "text": "it has ended: started again"}])
+    assert run("status")[1].splitlines()[-1].endswith("00:00  it has ended: started again")
     engine.answers["GET /v1/status"] = overview(running=None, address="")
     assert (run("status")[0], run("status")[1].split("lab  ")[1].strip()) == (
         0,

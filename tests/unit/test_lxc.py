@@ -6,6 +6,8 @@ import pytest
 
 from smbgateway.create import CreateRequest, resources
 from smbgateway.errors import CommandMissing, Failed, Invalid
+from smbgateway.guests import cgroup
+from smbgateway.guests.cgroup import UNIFIED, Limits
 from smbgateway.guests.container import Container
 from smbgateway.guests.template import Recipe, package_version
 from smbgateway.installation import Installation
@@ -52,7 +54,7 @@ def test_the_configuration_of_a_container() -> None:
         "lxc.uts.name = files",
         "lxc.rootfs.path = overlayfs:/t/root:/lxc/files/delta",
     ]
-    assert lines[-13:] == [
+    assert lines[-14:] == [
         "lxc.mount.entry = /m/.guests/a\\040b srv none rbind,create=dir 0 0",
         "lxc.mount.entry = tmpfs dev/shm tmpfs rw,nosuid,nodev,noexec,create=dir 0 0",
         "lxc.net.0.type = veth",
@@ -65,6 +67,7 @@ def test_the_configuration_of_a_container() -> None:
         "lxc.net.0.mtu = 9000",
         "lxc.net.0.veth.vlan.id = 7",
         "lxc.cgroup2.memory.max = 268435456",
+        "lxc.cgroup2.memory.swap.max = 0",
         "lxc.cgroup2.cpu.max = 200000 100000",
     ]
     old = configuration("files", LxcMode(**FIXED, cores=1), "/t/root", "/lxc/files", "/m", unified=False)  # type: ignore[arg-type]
@@ -77,6 +80,27 @@ def test_the_configuration_of_a_container() -> None:
 def test_a_container_that_does_not_run_is_empty() -> None:
     down = "lxc-attach: files: attach.c: get_attach_context: 406 Connection refused - Failed to get init pid"
     assert Container(FakeHost([Call((*ATTACH, "cat", "--", "/a"), down, 1)]), "/lxc", "files").read("/a") is None
+
+
+def test_limits_by_version_of_control_groups() -> None:
+    limits = Limits((128 << 20) + 1, 1 << 20, None)
+    assert limits.values(unified=True) == {
+        "memory.max": "134217728", "memory.swap.max": "1048576", "cpu.max": "max 100000"
+    }  # fmt: skip
+    assert limits.values(unified=False) == {"memory.limit_in_bytes": "134217728", "cpu.cfs_quota_us": "-1"}
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "said", "killed"),
+    [
+        ({UNIFIED: "memory"}, "memory.events", "low 0\noom 3\noom_kill 2\noom_group_kill 0\n", 2),
+        ({}, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n\n", 1),
+        ({}, "memory.oom_control", "oom_kill_disable 0\n", 0),
+    ],
+)
+def test_what_the_kernel_killed_is_counted(files: dict[str, str], name: str, said: str, killed: int) -> None:
+    host = FakeHost([Call(("lxc-cgroup", *WHICH, name), said)], files)
+    assert cgroup.killed(Container(host, "/lxc", "files")) == killed
 
 
 def test_a_program_that_the_template_lacks_is_named() -> None:

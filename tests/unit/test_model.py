@@ -412,6 +412,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
                 "members": [{"node": "n1", "address": "10.1.1.1"}],
                 "addresses": [{"address": "10.1.0.100/24", "interface": "vmbr0"}],
             },
+            "enabled": False,
             "hardened": True,
             "minimum_protocol": "SMB3_11",
             "allow_guests": True,

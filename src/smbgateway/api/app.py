@@ -4,7 +4,6 @@ Answers are made by hand: checked against their models, as the framework would, 
 """
 
 import functools
-import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,13 +12,11 @@ from fastapi.responses import Response, StreamingResponse
 from fastapi.routing import APIRoute
 
 from .. import __version__, notify, retention
-from ..convergence import Result, Tell
 from ..create import read_request, resources
 from ..documents import read_documents
 from ..engine import Engine
 from ..errors import Fault, Invalid
 from ..fields import cut
-from ..guests.template import Recipe
 from ..jobs import Jobs
 from ..model import AnyResource, Resource
 from ..monitor import Monitor
@@ -32,6 +29,7 @@ from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
 from .clusters import add_clusters
 from .door import Asked, add_door
+from .machines import add_machines
 from .pages import add_pages
 from .quotas import add_quotas
 from .receivers import add_receivers
@@ -67,12 +65,12 @@ def make(engine: Engine, monitor: Monitor | None = None) -> FastAPI:
     add_problems(app)
     _records(app, engine, status)
     _places(app, engine)
-    _templates(app, engine, jobs)
     _state(app, status)
     _changing(app, engine, jobs)
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
     add_clusters(app, engine)
+    add_machines(app, engine, jobs)
     add_receivers(app, courier, site.node)
     add_quotas(app, monitor)
     add_pages(app)
@@ -105,30 +103,6 @@ def _places(app: FastAPI, engine: Engine) -> None:
     def places(name: str) -> Response:
         site = engine.site
         return Answer({"places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name)]})
-
-
-def _templates(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
-    @app.get("/v1/templates", response_model=bodies.TemplateRows, summary="What containers can be made of")
-    def templates() -> Response:
-        users = [
-            (gateway.name, getattr(gateway.mode, "template", "")) for gateway in engine.site.world().gateways.values()
-        ]
-        found = engine.site.templates.all()
-        rows = [{"name": t.name, "samba": t.samba, "made": t.made} for t in found]
-        return Answer({"templates": [r | {"gateways": [g for g, t in users if t == r["name"]]} for r in rows]})
-
-    @app.post("/v1/templates", response_model=Accepted, status_code=202, summary="Make a template for containers")
-    def make_template(body: bodies.TemplateBody) -> Response:
-        recipe = Recipe(body.suite, body.mirror, body.security)
-
-        def work(tell: Tell) -> Result:
-            tell("request", "checked", 0)
-            started, places = time.monotonic(), engine.site.templates
-            made = places.bring(body.file) if body.file else places.build(recipe, body.output or "")
-            tell(f"template {made.name}", f"created, Samba {made.samba}", time.monotonic() - started)
-            return Result()
-
-        return _accepted(jobs, "import a template" if body.file else f"build a template of {body.suite}", work)
 
 
 def _state(app: FastAPI, status: Status) -> None:

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, WrapValidator
 
 from ..create import CreateRequest
-from ..fields import Path as FilePath
 from ..fields import State
-from ..guests.template import Recipe
 from ..intake import Options
 from ..model import AnyResource, Share
 from .people import Caller, Denied, Role
@@ -205,34 +203,6 @@ class Places(Strict):
     places: list[PlaceRow]
 
 
-Url = Annotated[str, Field(max_length=200, pattern=r"^(https?|file|copy)://?[!-~]+$")]
-
-
-class TemplateBody(Strict):
-    """What to make a template of: a Debian, by mmdebstrap, or a tar file that was made so."""
-
-    suite: str = Field("trixie", pattern=r"^[a-z]{1,40}$", description="of Debian")
-    mirror: Url = Recipe.mirror
-    security: Url | Literal[""] = Field(Recipe.security, description="archive of security updates; empty: none")
-    output: FilePath | None = Field(None, description="keep the tar file here, for other nodes")
-    file: FilePath | None = Field(None, description="unpack this tar file instead of building")
-
-
-class TemplateRow(Strict):
-    """A template."""
-
-    name: str
-    samba: str = Field(description="version of the package")
-    made: int = Field(description="Unix time")
-    gateways: list[str] = Field(description="who has it")
-
-
-class TemplateRows(Strict):
-    """The templates of this node, oldest first."""
-
-    templates: list[TemplateRow]
-
-
 class CellView(Strict):
     """One cell of the world that is not as it should be; null where there is nothing."""
 
@@ -248,6 +218,13 @@ class Cells(Strict):
     cells: list[CellView]
 
 
+class EventView(Strict):
+    """What became of a gateway unasked."""
+
+    at: int = Field(description="Unix time")
+    text: str
+
+
 class GatewayStatus(Strict):
     """A gateway as it is."""
 
@@ -258,7 +235,9 @@ class GatewayStatus(Strict):
     port: int
     shares: int
     discovery: str = Field(description="how it is found in the network, or why not")
+    enabled: bool = Field(description="whether it shall run")
     running: bool | None = Field(description="null on a gateway of another node")
+    events: list[EventView] = Field(description="the last ones since the engine started: it died, lacked memory")
     drift: list[CellView]
 
 

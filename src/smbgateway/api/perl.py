@@ -9,7 +9,7 @@ from typing import Any
 
 from ..create import CreateRequest
 from ..model import KINDS
-from .bodies import TemplateBody
+from .machines import TemplateBody
 
 NOT_GIVEN = {"kind", "name", "state"}
 WORDS = ("pattern", "maxLength", "minLength", "minimum", "maximum", "enum")

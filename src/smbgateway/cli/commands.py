@@ -88,6 +88,7 @@ def _container(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--vlan", metavar="N", type=int, help="lxc: tag on the bridge")
     group.add_argument("--mtu", metavar="BYTES", type=int, help="lxc: longest packet")
     group.add_argument("--memory", metavar="SIZE", help="lxc: limit of all its processes (default 128M)")
+    group.add_argument("--swap", metavar="SIZE", help="lxc: swap beside it (default none)")
     group.add_argument("--cores", metavar="N", type=int, help="lxc: limit of its computing time")
 
 
@@ -193,13 +194,17 @@ def _gateway(parser: Parser) -> None:
     update.add_argument("--mode", choices=MODES, help="run it so from now on; data, users and rights stay")
     delete = parser.add_command("delete", "delete a gateway without shares", "gateways:delete")
     show = parser.add_command("show", "show a gateway as apply accepts it", "gateways:show")
-    for command in (create, update, delete, show):
+    start = parser.add_command("start", "let a gateway run that was stopped, and prove its shares", "gateways:start")
+    stop = parser.add_command("stop", "stop a gateway until it is started: also a reboot leaves it so", "gateways:stop")
+    restart = parser.add_command("restart", "start a gateway anew, with its container", "gateways:restart")
+    life = (start, stop, restart)
+    for command in (create, update, delete, show, *life):
         command.add_argument("name", metavar="NAME", help="name of the gateway")
     for command in (create, update):
         _gateway_options(command)
     for command in (create, update, delete):
         _force(command)
-    for command in (create, update, delete, show):
+    for command in (create, update, delete, show, *life):
         command.common()
     parser.add_command("list", "list gateways", "gateways:list_all").common()
     _cluster(parser)
@@ -344,7 +349,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "export": ("print all resources as one document for apply", _nothing, "shares:export"),
     "user": ("make, list, change and delete users", _user, ""),
     "group": ("make, list, change and delete groups", _group, ""),
-    "gateway": ("make, list, change and delete gateways", _gateway, ""),
+    "gateway": ("make, list, change, start, stop and delete gateways", _gateway, ""),
     "snapshot": ("take, list, delete and restore snapshots of a share", _snapshot, ""),
     "template": ("make and list what containers are made of", _template, ""),
     "notify": ("list, make, delete and test those who are told of shares that fill", _notify, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .follow import run
 from .people import absent
 from .problem import usage
 from .session import Session
@@ -49,6 +50,26 @@ def changed(record: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
     if arguments.port is not None:
         mode["port"] = arguments.port
     return {**record, "mode": mode, **named(arguments)}
+
+
+def start(session: Session, arguments: Namespace) -> int:
+    """Let a gateway run."""
+    return _enable(session, arguments, True, "starting")
+
+
+def stop(session: Session, arguments: Namespace) -> int:
+    """Stop a gateway until it is started."""
+    return _enable(session, arguments, False, "stopping")
+
+
+def _enable(session: Session, arguments: Namespace, enabled: bool, doing: str) -> int:
+    record = {**session.client.record("gateway", arguments.name), "enabled": enabled}
+    return run(session, "/v1/apply", {"resources": [record]}, f"{doing} gateway {arguments.name}")
+
+
+def restart(session: Session, arguments: Namespace) -> int:
+    """Start a gateway anew."""
+    return run(session, "/v1/gateways/restart", {"gateway": arguments.name}, f"restarting gateway {arguments.name}")
 
 
 def delete(session: Session, arguments: Namespace) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 AMISS = 1
 FILES_SHOWN = 3
+FEW = 3  # events of a gateway
 
 
 def status(session: Session, arguments: Namespace) -> int:
@@ -30,7 +31,7 @@ def status(session: Session, arguments: Namespace) -> int:
 
 def ailing(gateway: dict[str, Any]) -> bool:
     """Whether a gateway is not as it should be; of another node's (`running` is None) this node cannot tell."""
-    return gateway["running"] is False or bool(gateway["drift"])
+    return (gateway["running"] is False and gateway["enabled"]) or bool(gateway["drift"])
 
 
 def overview(session: Session, found: dict[str, Any]) -> list[str]:
@@ -52,10 +53,19 @@ def overview(session: Session, found: dict[str, Any]) -> list[str]:
 
 def one_gateway(gateway: dict[str, Any]) -> list[str]:
     """A gateway and its drift."""
-    running = {True: "running", False: "NOT RUNNING", None: f"on node {gateway.get('node')}"}[gateway["running"]]
+    down = "NOT RUNNING" if gateway["enabled"] else "stopped"
+    running = {True: "running", False: down, None: f"on node {gateway.get('node')}"}[gateway["running"]]
     address = "all addresses" if gateway["address"] in ("", "all") else gateway["address"]
     place = f"{address}, port {gateway['port']}, {text.counted(gateway['shares'], 'share')}"
-    return [text.step(f"gateway {gateway['name']}", f"{running}, {place}"), *drift(gateway["drift"])]
+    shown = [text.step(f"gateway {gateway['name']}", f"{running}, {place}"), *drift(gateway["drift"])]
+    return shown + [f"    {moment(each['at'])}  {text.clean(each['text'])}" for each in gateway["events"][-FEW:]]
+
+
+def moment(at: int) -> str:
+    """A time as people of here tell it."""
+    import time
+
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def drift(cells: list[dict[str, Any]]) -> list[str]:
@@ -117,10 +127,7 @@ def jobs(session: Session, arguments: Namespace) -> int:
         found = session.client.get(f"/v1/jobs/{quote(arguments.job)}")
         return watch(session, arguments.job, found["title"])
     found = session.client.get("/v1/jobs")
-    import time
-
     rows = [["ID", "STARTED", "STATE", "CHANGE"]]
     for job in found["jobs"]:
-        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job["started"]))
-        rows.append([job["id"], started, job["state"], job["title"]])
+        rows.append([job["id"], moment(job["started"]), job["state"], job["title"]])
     return session.answer(found, text.table(rows, "no changes since the engine started"))

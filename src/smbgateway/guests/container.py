@@ -56,6 +56,14 @@ class Container:
                 return False
             raise
 
+    def control(self, name: str) -> str:
+        """What a file of its control groups says (lxc-cgroup(1)). Raises CommandFailed."""
+        return self._lxc("cgroup", name).strip()
+
+    def set_control(self, name: str, value: str) -> None:
+        """Write such a file. Raises CommandFailed."""
+        self._lxc("cgroup", "--", name, value)
+
     def start(self) -> None:
         """Start it. Raises Failed with what LXC says."""
         log = f"{self.folder}/{self.name}/log"

@@ -30,6 +30,12 @@ class Mode(Protocol):
     def steps(self) -> list[Step]:
         """What must run before Samba can: none where that is the node itself."""
 
+    def running(self) -> list[Step]:
+        """Of `steps` those that are a machine as it runs: removed it stands still, and all of it is there yet."""
+
+    def killed(self) -> int:
+        """How many processes of that machine the kernel has killed for want of memory since it was started."""
+
     def shown(self, share: str, path: str) -> list[Step]:
         """What makes the data of a share, which is at `path` on the node, seen where Samba runs, after `steps`."""
 

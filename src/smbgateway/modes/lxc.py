@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from ..errors import CommandFailed, CommandMissing, Fault
+from ..guests import cgroup
+from ..guests.cgroup import Limits
 from ..guests.container import Container
 from ..guests.template import BASE, COUNT, Templates
 from ..host import Host
@@ -26,8 +28,7 @@ PYTHON = "/usr/bin/python3"
 STATE, SERVED = "/var/lib/smbgateway", "/srv"  # inside
 OURS = str(Path(__file__).resolve().parents[1])  # our modules: mounted there, so that they are always of our version
 MODULES = "/usr/lib/python3/dist-packages/smbgateway"
-UNIFIED = "/sys/fs/cgroup/cgroup.controllers"  # there with cgroup v2 alone
-PERIOD = 100_000  # microseconds
+LIMITS = "lxc.cgroup"  # how lines of limits begin: these change while it runs
 
 
 class Lxc:
@@ -58,7 +59,10 @@ class Lxc:
 
     def _unknown(self) -> list[Fault]:
         given = [name for name in LxcMode.on_proxmox if getattr(self.mode, name)]
-        return [Fault(f"mode.{name}", "only Proxmox VE knows this", "leave it out") for name in given]
+        faults = [Fault(f"mode.{name}", "only Proxmox VE knows this", "leave it out") for name in given]
+        if self.mode.swap and not cgroup.unified(self.host):
+            faults.append(Fault("mode.swap", "this node has control groups of version 1 too, which do not count swap"))
+        return faults
 
     def _template(self) -> list[Fault]:
         name = self.mode.template
@@ -79,7 +83,11 @@ class Lxc:
 
     def steps(self) -> list[Step]:
         """The container, running."""
-        return [self._directory(), self._configuration(), self._running()]
+        return [self._directory(), self._configuration(), *self.running()]
+
+    def killed(self) -> int:
+        """How many of its processes the kernel has killed for want of memory."""
+        return cgroup.killed(self.container)
 
     def _directory(self) -> Step:
         inner = [f"{self.folder}/{name}" for name in ("", "delta", "state")]
@@ -111,11 +119,19 @@ class Lxc:
 
     def _text(self) -> str:
         root = self.templates.root(self.mode.template)
-        unified = self.host.read(UNIFIED) is not None
+        unified = cgroup.unified(self.host)
         return configuration(self.gateway.name, self.mode, root, self.folder, self.data, unified)
 
-    def _running(self) -> Step:
-        """The value is the digest of the configuration that it was started with."""
+    def _limits(self) -> Step:
+        """Those that hold now: a change needs no new start."""
+        wanted = limits_of(self.mode).values(cgroup.unified(self.host))
+        want = "".join(f"{name} {value}\n" for name, value in wanted.items())
+        read = lambda: cgroup.limits(self.container, list(wanted))  # noqa: E731
+        write = lambda value: cgroup.set_limits(self.container, value or "")  # noqa: E731
+        return Step(f"limits of container {self.gateway.name}", want, read, write)
+
+    def running(self) -> list[Step]:
+        """The container as it runs, whose value is the digest of what it was started with; and its limits."""
         started = f"{self.folder}/started"
 
         def write(value: str | None) -> None:
@@ -128,7 +144,7 @@ class Lxc:
         def read() -> str | None:
             return (self.host.read(started) or "unknown") if self.container.runs() else None
 
-        return Step(f"container {self.gateway.name}", _digest(self._text()), read, write)
+        return [Step(f"container {self.gateway.name}", _digest(self._text()), read, write), self._limits()]
 
     def served(self, share: str, path: str) -> str:
         """Below one directory, by the name of the share."""
@@ -173,7 +189,7 @@ def configuration(name: str, mode: LxcMode, root: str, folder: str, data: str, u
         f"lxc.mount.entry = {_word(data)} {SERVED[1:]} none rbind,create=dir 0 0",
         "lxc.mount.entry = tmpfs dev/shm tmpfs rw,nosuid,nodev,noexec,create=dir 0 0",
         *_network(mode),
-        *_resources(mode, unified),
+        *limits_of(mode).lines(unified),
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -191,12 +207,9 @@ def _network(mode: LxcMode) -> list[str]:
     return [f"lxc.net.0.{key} = {value}" for key, value in values.items()]
 
 
-def _resources(mode: LxcMode, unified: bool) -> list[str]:
-    if unified:
-        cores = [f"lxc.cgroup2.cpu.max = {mode.cores * PERIOD} {PERIOD}"] if mode.cores else []
-        return [f"lxc.cgroup2.memory.max = {mode.memory}", *cores]
-    cores = [f"lxc.cgroup.cpu.cfs_quota_us = {mode.cores * PERIOD}"] if mode.cores else []
-    return [f"lxc.cgroup.memory.limit_in_bytes = {mode.memory}", *cores]
+def limits_of(mode: LxcMode) -> Limits:
+    """What the container may use."""
+    return Limits(mode.memory, mode.swap or 0, mode.cores)
 
 
 def _word(path: str) -> str:
@@ -205,4 +218,6 @@ def _word(path: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Of a configuration, but for the limits."""
+    lines = [line for line in text.splitlines() if not line.startswith(LIMITS)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

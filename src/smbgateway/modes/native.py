@@ -32,6 +32,14 @@ class Native:
         """None: it runs on the node."""
         return []
 
+    def running(self) -> list[Step]:
+        """None: it is no machine."""
+        return []
+
+    def killed(self) -> int:
+        """None that could be told from others of the node."""
+        return 0
+
     def shown(self, share: str, path: str) -> list[Step]:
         """None: it sees what the node sees."""
         return []

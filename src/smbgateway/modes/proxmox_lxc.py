@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from ..errors import CommandMissing, Conflict, Fault
+from ..guests import cgroup
 from ..guests.container import Container
 from ..host import Host
 from ..model import Gateway, LxcMode
@@ -27,7 +28,7 @@ FOLDER = "/var/lib/lxc"  # where Proxmox VE puts what LXC reads
 BASE = 100_000  # the first id of its unprivileged containers on the node
 TAG, RETIRED = "smbgateway", "smbgateway-retired"
 ROOT = 2  # GiB
-KEYS = ("cores", "features", "hostname", "memory", "mp0", "net0", "onboot", "startup", "swap")
+KEYS = ("cores", "features", "hostname", "memory", "mp0", "net0", "onboot", "startup", "swap", "tags")
 
 
 class VmidTaken(Conflict):
@@ -70,7 +71,11 @@ class ProxmoxLxc:
 
     def steps(self) -> list[Step]:
         """The container, as it shall be, running."""
-        return [self._made(), self._configuration(), self._running()]
+        return [self._made(), self._configuration(), *self.running()]
+
+    def killed(self) -> int:
+        """How many of its processes the kernel has killed for want of memory."""
+        return cgroup.killed(self.container)
 
     def _made(self) -> Step:
         def write(value: str | None) -> None:
@@ -94,8 +99,8 @@ class ProxmoxLxc:
         self.api.call("PUT", f"{self.path}/config", {"tags": RETIRED, "onboot": False})
 
     def _create(self) -> None:
-        fixed = {"vmid": self.mode.vmid, "ostemplate": self.mode.template, "unprivileged": True, "tags": TAG}
-        rest = {"rootfs": f"{self.mode.storage}:{ROOT}", "ostype": "debian", **settings(self.gateway.name, self.mode)}
+        fixed = {"vmid": self.mode.vmid, "ostemplate": self.mode.template, "unprivileged": True}
+        rest = {"rootfs": f"{self.mode.storage}:{ROOT}", "ostype": "debian", **settings(self.gateway)}
         try:
             self.api.task("POST", f"{self.api.here}/lxc", {**fixed, **rest})
         except ProxmoxFailed as error:
@@ -122,16 +127,18 @@ class ProxmoxLxc:
                 gone = [name for name in KEYS if name in (self._config() or {}) and name not in wanted]
                 self.api.call("PUT", f"{self.path}/config", {**wanted, "delete": ",".join(gone) or None})
 
-        want = canonical(settings(self.gateway.name, self.mode))
+        want = canonical(settings(self.gateway))
         return Step(f"configuration of {self.title}", want, read, write)
 
-    def _running(self) -> Step:
+    def running(self) -> list[Step]:
+        """The container as it runs."""
+
         def write(value: str | None) -> None:
             if value is None and self._runs():
                 self.instance.stop()
             self._power("stop" if value is None else "start")
 
-        return Step(f"{self.title} running", "running", lambda: "running" if self._runs() else None, write)
+        return [Step(f"{self.title} running", "running", lambda: "running" if self._runs() else None, write)]
 
     def _runs(self) -> bool:
         return self._config() is not None and self.api.get(f"{self.path}/status/current")["status"] == "running"
@@ -197,16 +204,19 @@ class ProxmoxLxc:
             daemon.write(daemon.want)
 
 
-def settings(name: str, mode: LxcMode) -> dict[str, str]:
+def settings(gateway: Gateway) -> dict[str, str]:
     """What the record says of a container, as the API takes it."""
+    mode = gateway.mode
+    assert isinstance(mode, LxcMode)  # noqa: S101 - the registry of modes goes by it
     values = {
         "features": "nesting=1",  # systemd wants it
-        "hostname": name,
+        "hostname": gateway.name,
         "memory": str(mode.memory >> 20),
         "mp0": f"{OURS},mp={MODULES},replicate=0,ro=1",
         "net0": _network(mode),
-        "onboot": "1",
-        "swap": "0",
+        "onboot": str(int(gateway.enabled)),
+        "swap": str((mode.swap or 0) >> 20),
+        "tags": ";".join(sorted({TAG, *mode.tags})),
     }
     if mode.cores:
         values["cores"] = str(mode.cores)
@@ -228,6 +238,8 @@ def canonical(config: dict[str, str]) -> str:
     if "net0" in kept:
         words = [re.sub("^hwaddr=.*", lambda found: found[0].lower(), word) for word in kept["net0"].split(",")]
         kept["net0"] = ",".join(sorted(word for word in words if not word.startswith("type=")))
+    if "tags" in kept:
+        kept["tags"] = ";".join(sorted(re.split("[;, ]+", kept["tags"])))
     return json.dumps(kept, sort_keys=True)
 
 

@@ -30,6 +30,7 @@ our %OF = (
         'snapshots' => ['object', { type => 'string', description => 'JSON of an object.', optional => 1 }],
         'source' => ['text', { type => 'string', optional => 1 }],
         'storage' => ['boolean', { type => 'boolean', optional => 1 }],
+        'swap' => ['text', { type => 'string', optional => 1 }],
         'vlan' => ['integer', { type => 'integer', optional => 1 }],
     },
     template => {
@@ -44,6 +45,7 @@ our %OF = (
         'cluster' => ['object', { type => 'string', description => 'JSON of an object.', optional => 1 }],
         'digest' => ['text', { type => 'string', optional => 1 }],
         'discovery' => ['boolean', { type => 'boolean', optional => 1 }],
+        'enabled' => ['boolean', { type => 'boolean', optional => 1 }],
         'hardened' => ['boolean', { type => 'boolean', optional => 1 }],
         'minimum-protocol' => ['text', { type => 'string', enum => ['SMB2_10', 'SMB3_00', 'SMB3_11'], optional => 1 }],
         'mode' => ['object', { type => 'string', description => 'JSON of an object.', optional => 1 }],

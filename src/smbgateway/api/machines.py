@@ -1,0 +1,86 @@
+"""What gateways run in: templates, and a new start."""
+
+import time
+from typing import Annotated, Literal
+
+from fastapi import FastAPI
+from pydantic import Field
+from starlette.responses import Response
+
+from ..convergence import Result, Tell
+from ..engine import Engine
+from ..fields import Path as FilePath
+from ..guests.template import Recipe
+from ..jobs import Jobs
+from .answers import Answer
+from .bodies import Accepted, Strict
+
+Url = Annotated[str, Field(max_length=200, pattern=r"^(https?|file|copy)://?[!-~]+$")]
+
+
+class TemplateBody(Strict):
+    """What to make a template of: a Debian, by mmdebstrap, or a tar file that was made so."""
+
+    suite: str = Field("trixie", pattern=r"^[a-z]{1,40}$", description="of Debian")
+    mirror: Url = Recipe.mirror
+    security: Url | Literal[""] = Field(Recipe.security, description="archive of security updates; empty: none")
+    output: FilePath | None = Field(None, description="keep the tar file here, for other nodes")
+    file: FilePath | None = Field(None, description="unpack this tar file instead of building")
+
+
+class TemplateRow(Strict):
+    """A template."""
+
+    name: str
+    samba: str = Field(description="version of the package")
+    made: int = Field(description="Unix time")
+    gateways: list[str] = Field(description="who has it")
+
+
+class TemplateRows(Strict):
+    """The templates of this node, oldest first."""
+
+    templates: list[TemplateRow]
+
+
+class GatewayNamed(Strict):
+    """A gateway by name."""
+
+    gateway: str = Field(max_length=40)
+
+
+def add_machines(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
+    """Add the routes."""
+    _templates(app, engine, jobs)
+
+    @app.post("/v1/gateways/restart", response_model=Accepted, status_code=202, summary="Start a gateway anew")
+    def restart(request: GatewayNamed) -> Response:
+        """With the machine that it runs in; its clients lose their connections."""
+        engine.site.world().find("gateway", request.gateway)
+        job = jobs.start(f"restart gateway {request.gateway}", lambda tell: engine.restart(request.gateway, tell))
+        return Answer({"job": job.id}, 202)
+
+
+def _templates(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
+    @app.get("/v1/templates", response_model=TemplateRows, summary="What containers can be made of")
+    def templates() -> Response:
+        users = [
+            (gateway.name, getattr(gateway.mode, "template", "")) for gateway in engine.site.world().gateways.values()
+        ]
+        found = engine.site.templates.all()
+        rows = [{"name": t.name, "samba": t.samba, "made": t.made} for t in found]
+        return Answer({"templates": [r | {"gateways": [g for g, t in users if t == r["name"]]} for r in rows]})
+
+    @app.post("/v1/templates", response_model=Accepted, status_code=202, summary="Make a template for containers")
+    def make_template(body: TemplateBody) -> Response:
+        recipe = Recipe(body.suite, body.mirror, body.security)
+
+        def work(tell: Tell) -> Result:
+            tell("request", "checked", 0)
+            started, places = time.monotonic(), engine.site.templates
+            made = places.bring(body.file) if body.file else places.build(recipe, body.output or "")
+            tell(f"template {made.name}", f"created, Samba {made.samba}", time.monotonic() - started)
+            return Result()
+
+        title = "import a template" if body.file else f"build a template of {body.suite}"
+        return Answer({"job": jobs.start(title, work).id}, 202)
