@@ -161,6 +161,8 @@ def records(store: FileStore, site: Installation) -> Iterator[Finding]:
             yield Finding("records", "ok", f"gateway {gateway.name} is node {', '.join(gateway.nodes)}'s", hint)
         elif site.blueprint(world).instance(gateway).pid():
             yield Finding("records", "ok", f"gateway {gateway.name} is this node's, and runs")
+        elif not gateway.enabled:
+            yield Finding("records", "ok", f"gateway {gateway.name} is this node's, and was stopped", "gateway start")
         else:
             what = f"gateway {gateway.name} is this node's, and does not run"
             yield Finding("records", "warn", what, "the engine starts it: does the engine run?")
