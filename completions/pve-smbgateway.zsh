@@ -18,7 +18,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway start' | 'gateway stop' | 'gateway restart' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway start' | 'gateway stop' | 'gateway restart' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'quota' | 'quota show' | 'quota history' | 'quota users' | 'quota set' | 'quota watch' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -34,15 +34,16 @@ _pve_smbgateway() {
     'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     'gateway update --mode') _smbgw_words native lxc; return ;;
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
+    'quota history --span') _smbgw_words day week month year; return ;;
     'notify create --least') _smbgw_words notice warning critical; return ;;
     'notify create --security') _smbgw_words starttls tls none; return ;;
     'token create --role') _smbgw_words admin viewer; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --suite | --swap | --to | --user | --vlan | --webhook | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --count | --critical | --fills-within | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --notice | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --span | --suite | --swap | --to | --user | --user-quota | --vlan | --warning | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
-    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
+    '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot quota template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
     'create') _smbgw_words -h --help --source --path --yes --quota --snapshots --allow-path --mode --gateway --address --port --bridge --router --vlan --mtu --memory --swap --cores --user --group --access --guest --purpose --grace --comment --encrypt --hidden --storage --force --dry-run --root --json -j --verbose ;;
     'list') _smbgw_words -h --help --kind --names --root --json -j --verbose ;;
     'show') _smbgw_names share; _smbgw_words -h --help --all --root --json -j --verbose ;;
@@ -85,6 +86,12 @@ _pve_smbgateway() {
     'snapshot list') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'snapshot delete') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
     'snapshot restore') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'quota') _smbgw_words show history users set watch; _smbgw_words -h --help --csv --root --json -j --verbose ;;
+    'quota show') _smbgw_names share; _smbgw_words -h --help --root --json -j --verbose ;;
+    'quota history') _smbgw_names share; _smbgw_words -h --help --span --csv --root --json -j --verbose ;;
+    'quota users') _smbgw_names share; _smbgw_words -h --help --csv --root --json -j --verbose ;;
+    'quota set') _smbgw_names share; _smbgw_words -h --help --quota --user-quota --notice --warning --critical --fills-within --force --dry-run --root --json -j --verbose ;;
+    'quota watch') _smbgw_names share; _smbgw_words -h --help --count --root --json -j --verbose ;;
     'template') _smbgw_words build import list; _smbgw_words -h --help --root --json -j --verbose ;;
     'template build') _smbgw_words -h --help --suite --mirror --security --output --root --json -j --verbose ;;
     'template import') _smbgw_words -h --help --root --json -j --verbose ;;

@@ -51,7 +51,11 @@ class Client:
 
     def events(self, job: str, beyond: int = 0) -> Iterator[tuple[int, str, dict[str, Any]]]:
         """Number, kind and body of each event of a job after the first `beyond`, as they happen. Raises Problem."""
-        connection = self._send("GET", f"/v1/jobs/{quote(job)}/events", None, None, {"Last-Event-ID": str(beyond)})
+        return self.follow(f"/v1/jobs/{quote(job)}/events", beyond)
+
+    def follow(self, target: str, beyond: int = 0) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """The same of any stream. Raises Problem."""
+        connection = self._send("GET", target, None, None, {"Last-Event-ID": str(beyond)})
         with connection, connection.makefile("rb") as stream:
             if self._status(stream) >= 400:
                 raise Problem(self._parsed(stream.read()))

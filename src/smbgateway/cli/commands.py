@@ -251,6 +251,39 @@ def _snapshot(parser: Parser) -> None:
         command.common()
 
 
+def _quota(parser: Parser) -> None:
+    show = parser.add_command("show", "show usage, trends, forecast and levels of a share", "quotas:show")
+    history = parser.add_command("history", "show what a share used over time", "quotas:history")
+    spans = ["day", "week", "month", "year"]
+    history.add_argument("--span", choices=spans, default="day", help="how far back (default day)")
+    users = parser.add_command("users", "show what each user has of a share", "quotas:users")
+    change = parser.add_command("set", "change limits of a share, and when somebody is told", "quotas:change_quota")
+    for command in (show, history, users, change):
+        _share_name(command)
+    _quota_limits(change)
+    watch = parser.add_command("watch", "follow what shares use", "quotas:watch")
+    watch.add_argument("name", metavar="NAME", nargs="?", help="one share (default: all)")
+    watch.add_argument("--count", metavar="N", type=int, default=0, help="end after so many changes (default: never)")
+    for command in (parser, history, users):
+        command.add_argument("--csv", action="store_true", help="comma-separated values: bytes, Unix times, days")
+    for command in (show, history, users, change, watch):
+        command.common()
+    assert parser.commands  # noqa: S101 - they were just added
+    parser.commands.required = False
+
+
+def _quota_limits(parser: Parser) -> None:
+    parser.add_argument("--quota", metavar="SIZE", help='new limit of the share, "none" for none')
+    parser.add_argument("--user-quota", metavar="SIZE", help='new limit of each user, "none" for none')
+    for name, default in (("notice", 75), ("warning", 85), ("critical", 95)):
+        text = f"told as {name} from there on (default {default})"
+        parser.add_argument(f"--{name}", metavar="PERCENT", type=float, help=text)
+    text = "told when it fills within so many days (default 7; 0: never)"
+    parser.add_argument("--fills-within", metavar="DAYS", type=float, help=text)
+    _force(parser, "shrink a quota below what is used")
+    _dry_run(parser)
+
+
 def _template(parser: Parser) -> None:
     build = parser.add_command("build", "build a template with mmdebstrap", "templates:build")
     build.add_argument("--suite", metavar="NAME", default="trixie", help="of Debian (default trixie, which is 13)")
@@ -351,6 +384,7 @@ COMMANDS: dict[str, tuple[str, Fill, str]] = {
     "group": ("make, list, change and delete groups", _group, ""),
     "gateway": ("make, list, change, start, stop and delete gateways", _gateway, ""),
     "snapshot": ("take, list, delete and restore snapshots of a share", _snapshot, ""),
+    "quota": ("show what shares use, and where it leads", _quota, "quotas:overview"),
     "template": ("make and list what containers are made of", _template, ""),
     "notify": ("list, make, delete and test those who are told of shares that fill", _notify, ""),
     "job": ("list running and past changes, or see one through", _job, "state:jobs"),

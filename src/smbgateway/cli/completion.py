@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NAMES = {
     **dict.fromkeys(["update", "delete", "status", "show"], "share"),
     **{f"snapshot {verb}": "share" for verb in ("create", "list", "delete", "restore")},
+    **{f"quota {verb}": "share" for verb in ("show", "history", "users", "set", "watch")},
     **{f"user {verb}": "user" for verb in ("password", "disable", "enable", "delete", "show")},
     **{f"group {verb}": "group" for verb in ("delete", "show", "add", "remove")},
     **{f"notify {verb}": "receiver" for verb in ("delete", "show", "test")},

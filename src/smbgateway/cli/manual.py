@@ -21,7 +21,11 @@ what is as asked for already is a success.
 """
 STATUS = [
     ("0", "Done, or nothing was to be done."),
-    ("1", "The change failed and was set back; of status: something does not run or has drifted."),
+    (
+        "1",
+        "The change failed and was set back; of status: something does not run or has drifted; of quota: a share is "
+        "critical, or cannot be read.",
+    ),
     ("2", "The request or the command line is wrong; nothing was changed. Every fault is named with its field."),
     ("3", "The engine, a program it needs, or the store of records is not available."),
     ("4", "There is no such share, gateway, user, group or job."),
@@ -46,6 +50,9 @@ EXAMPLES = [
       "pve-smbgateway create docs --source image:/srv/docs.img --quota 10G --user office"]),
     ("What a change would do, and the change:",
      ["pve-smbgateway update docs --quota 20G --dry-run", "pve-smbgateway update docs --quota 20G"]),
+    ("How full shares are, and where that leads; a chart of a month; told earlier than by default:",
+     ["pve-smbgateway quota", "pve-smbgateway quota history docs --span month",
+      "pve-smbgateway quota set docs --notice 60 --fills-within 30"]),
     ("Everything to a file, and back:",
      ["pve-smbgateway export > gateway.json", "pve-smbgateway apply -f gateway.json"]),
     ("End a share. The first keeps the data, the second does not:",
@@ -87,10 +94,10 @@ def sentence(text: str) -> str:
 
 def section(name: str, parser: Parser) -> Iterator[str]:
     """One command."""
-    if parser.commands:
+    if parser.commands and parser.commands.required:
         return
     usual = {"root", "json", "verbose", "help"}
-    actions = [action for action in parser._actions if action.dest not in usual]
+    actions = [a for a in parser._actions if a.dest not in usual and a is not parser.commands]
     operands = [operand(action) for action in actions if not action.option_strings]
     more = ["[\\fIoptions\\fR]"] if any(action.option_strings for action in actions) else []
     yield f".SS {escape(PROGRAM)} {' '.join([f'{escape(name)}', *operands, *more])}"

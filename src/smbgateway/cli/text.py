@@ -66,6 +66,13 @@ def plan(cells: Sequence[dict[str, Any]]) -> list[str]:
     return [*lines, counted(len(cells), "thing") + " would change; nothing was touched"]
 
 
+def compact(value: object) -> str:
+    """A JSON document in one line."""
+    import json
+
+    return json.dumps(value, separators=(",", ":"))
+
+
 def counted(number: int, word: str) -> str:
     """`1 share`, `3 shares`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -26,7 +26,7 @@ from .zfs import Zfs
 
 PROGRAM = str(Path(__file__).with_name("space_call.py"))
 PYTHON = "/usr/bin/python3"
-SPACE_SECONDS = 6.0  # the program itself ends before
+SPACE_SECONDS = 3.0  # the program itself ends before
 MANY = 1000  # names on one command line
 Found = dict[str, Usage | GatewayError]
 Mounts = Mapping[str, dict[str, str]]

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 4.0  # seconds
+PATIENCE = 2.0  # seconds
 WORKERS = 8
 SLOW = 0.5  # seconds, after which another thread takes over
 MOST = 100  # threads
