@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from smbgateway.cli.client import Client
-from smbgateway.cluster.quorum import View, parse_status
+from smbgateway.cluster import ctdbd
+from smbgateway.cluster.quorum import View
 
 from . import mounts
 from .mounts import run, until
@@ -166,8 +167,9 @@ class ClusterNode(Machine):
         return True
 
     def crash(self) -> None:
-        """All its processes at once, then its network."""
+        """All its processes at once, and with them their connections; then its network."""
         self.signal(signal.SIGKILL)
+        until(lambda: not self.pids(), f"all of {self.name} ends")
         self.run("ip", "address", "flush", "dev", "eth0")
         for interface in ("eth0", "eth1"):
             self.link(interface, False)
@@ -205,8 +207,8 @@ class ClusterNode(Machine):
         enter = ["nsenter", f"--target={supervisor}", "--mount", "--", "ctdb", "-t", "2", *words]
         return subprocess.run(enter, capture_output=True, text=True, timeout=20).stdout
 
-    def view(self) -> View | None:
-        return parse_status(self.ctdb("status"))
+    def view(self, leader_within: float = 0.0, gateway: str = "files") -> View | None:
+        return ctdbd.look(str(self.own(gateway)), leader_within)
 
     def runs(self, program: str) -> list[int]:
         """Processes here with a command line in which words stand."""
@@ -247,7 +249,7 @@ class Recorder:
 
     def gap(self, moment: float, seconds: float = 30) -> float:
         """Wait until writes are acknowledged again; the longest time without one since a moment, in seconds."""
-        until(lambda: self._times()[-1] > time.monotonic() - 0.2, "the client is served again", seconds)
+        until(lambda: self._times()[-1] > max(moment, time.monotonic() - 0.2), "the client is served again", seconds)
         return max(after - before for before, after in itertools.pairwise(self._times()) if after > moment)
 
     def _times(self) -> list[float]:
@@ -278,7 +280,7 @@ class Lab:
         return all(view and not view.recovering and not any(view.flags.values()) for view in views)
 
     def leader(self) -> ClusterNode:
-        view = self.node(1).view()
+        view = self.node(1).view(5)
         assert view is not None
         assert view.leader is not None
         return self.nodes[view.leader]

@@ -9,7 +9,7 @@ from .site import ADDRESSES, PASSWORD, share, smb
 
 
 def test_every_address_serves_the_same_files(lab: Lab) -> None:
-    assert sorted(lab.holders(address)[0] for address in ADDRESSES) == ["n1", "n2", "n3"]
+    until(lambda: sorted(lab.holders(address) for address in ADDRESSES) == [["n1"], ["n2"], ["n3"]], "each has one")
     for number, address in enumerate(ADDRESSES):
         assert "putting file" in smb(lab, address, f"put /etc/hostname of-{number}")
     for address in ADDRESSES:

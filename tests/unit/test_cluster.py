@@ -1,17 +1,24 @@
 """Clusters: what is refused, the files of ctdbd, the rule of the fence."""
 
 import contextlib
-from typing import Any
+import shlex
+import socket
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from smbgateway.allocate import Node, allocate
 from smbgateway.checks import check
-from smbgateway.cluster import files, takeover
+from smbgateway.cluster import ctdbd, files
 from smbgateway.cluster.member import ClusterMember
 from smbgateway.cluster.negotiate import request
 from smbgateway.cluster.operations import Operations
-from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge, parse_status
+from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge
 from smbgateway.errors import Conflict, Invalid, NotFound
 from smbgateway.model import Cluster, Gateway, parse
 from smbgateway.samba.instance import Instance
@@ -162,6 +169,14 @@ def test_who_leaves_keeps_the_number_and_who_comes_is_the_last() -> None:
     assert files.nodes(back) == "10.1.1.1\n10.1.1.2\n10.1.1.3\n"
 
 
+def helper(made: Cluster) -> list[str]:
+    """What is run to take the lock, by the program that asks for it again."""
+    begin = f"exec setsid setpriv --pdeathsig TERM {sys.executable} -I -m {files.MUTEX} /own "
+    _, found, rest = files.lock(made, "/own").partition(begin)
+    assert found
+    return shlex.split(rest)
+
+
 def test_the_files_of_ctdbd() -> None:
     made = cluster(gateway())
     assert files.public_addresses(made) == "10.1.0.100/24 vmbr0\n"
@@ -169,35 +184,81 @@ def test_the_files_of_ctdbd() -> None:
     assert "\tnode address = 10.1.1.2\n\tcluster lock = !/etc/ctdb/lock\n" in conf
     assert "\tvolatile database directory = /own/ctdb/var/volatile\n" in conf
     assert "\trealtime scheduling = false\n" in conf
-    assert "exec /usr/libexec/ctdb/ctdb_mutex_fcntl_helper /shared/lock\n" in files.lock(made, "/own")
-    rados = files.lock(cluster(gateway(lock="rados:smb@ctdb/files")), "/own")
-    assert "exec /usr/libexec/ctdb/ctdb_mutex_ceph_rados_helper ceph client.smb ctdb files\n" in rados
-    assert "client.admin ctdb files\n" in files.lock(cluster(gateway(lock="rados:ctdb/files")), "/own")
+    assert helper(made) == ["/usr/libexec/ctdb/ctdb_mutex_fcntl_helper", "/shared/lock"]
+    rados = ["/usr/libexec/ctdb/ctdb_mutex_ceph_rados_helper", "ceph"]
+    assert helper(cluster(gateway(lock="rados:smb@ctdb/files"))) == [*rados, "client.smb", "ctdb", "files", "5"]
+    assert helper(cluster(gateway(lock="rados:ctdb/files"))) == [*rados, "client.admin", "ctdb", "files", "5"]
     assert "    ctdb setvar KeepaliveInterval 1\n" in files.events("/own")
 
 
-STATUS = """Number of nodes:3
-pnn:0 10.77.1.1        OK
-pnn:1 10.77.1.2        DISCONNECTED|UNHEALTHY|INACTIVE
-pnn:2 10.77.1.3        UNHEALTHY (THIS NODE)
-Generation:1563838083
-Size:2
-hash:0 lmaster:0
-hash:1 lmaster:2
-Recovery mode:NORMAL (0)
-Leader:0
-"""
+def nodes(*flags: int) -> bytes:
+    """struct ctdb_node_map: numbers, flags, and addresses."""
+    address = struct.pack("=HH4s20x", 2, 0, bytes([10, 77, 1, 1]))
+    return struct.pack("=I", len(flags)) + b"".join(
+        struct.pack("=II", number, each) + address for number, each in enumerate(flags)
+    )
 
 
-def test_the_status_of_ctdb_is_read() -> None:
-    view = parse_status(STATUS)
+class Played(threading.Thread):
+    """A ctdbd that answers at its socket: member 2 of three, the second unreachable; the leader is the first."""
+
+    ANSWERS: ClassVar = {15: (0, b""), 23: (0, b""), 35: (2, b""), 91: (0, nodes(0, 3, 2))}
+
+    def __init__(self, own: Path) -> None:
+        super().__init__(daemon=True)
+        (own / "ctdb/run").mkdir(parents=True)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(own / "ctdb/run/ctdbd.socket"))
+        self.listener.listen()
+        self.messages: list[bytes] = []
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            connection, _ = self.listener.accept()
+            with connection:
+                while header := connection.recv(32):
+                    self.answer(connection, struct.unpack("=8I", header))
+
+    def answer(self, connection: socket.socket, header: tuple[int, ...]) -> None:
+        body = connection.recv(header[0] - 32)
+        if header[4] == 5:
+            self.messages.append(body)
+            return
+        (opcode,) = struct.unpack_from("=I", body)
+        status, data = self.ANSWERS[opcode]
+        if opcode == 91:
+            connection.sendall(ctdbd.message(2, ctdbd.LEADER, struct.pack("=I", 0)))
+        connection.sendall(ctdbd.packet(8, 0, header[7], struct.pack("=iII", status, len(data), 0) + data))
+
+
+def test_what_a_member_sees_is_asked_of_ctdbd(tmp_path: Path) -> None:
+    assert ctdbd.look(str(tmp_path)) is None
+    played = Played(tmp_path)
+    view = ctdbd.look(str(tmp_path))
     assert view is not None
     assert (view.pnn, view.recovering, view.leader, view.connected) == (2, False, 0, 2)
-    assert view.flags[1] == {"DISCONNECTED", "UNHEALTHY", "INACTIVE"}
-    assert view.flags[2] == {"UNHEALTHY"}
-    unknown = parse_status(STATUS.replace("NORMAL (0)", "RECOVERY (1)").replace("Leader:0", "Leader:UNKNOWN"))
-    assert unknown == View(2, view.flags, True, None)
-    assert parse_status("Warning: All nodes are banned.\n") is None
+    assert view.flags == {0: frozenset(), 1: {"DISCONNECTED", "UNHEALTHY"}, 2: {"UNHEALTHY"}}
+    assert view.lost_leader is None
+    with contextlib.closing(ctdbd.Ctdbd(str(tmp_path))) as asked:
+        asked.allow_takeover()
+        asked.call_election()
+    for _ in range(200):
+        if len(played.messages) == 2:
+            break
+        time.sleep(0.01)
+    assert played.messages[0] == struct.pack("=QI", 0xFB03 << 48, 16) + bytes(20)
+    assert played.messages[1] == struct.pack("=QII", 0xF101 << 48, 4, 0xFFFFFFFF)
+
+
+def test_who_left_is_no_member_and_a_leader_may_be_gone() -> None:
+    assert ctdbd.parse_nodes(nodes(0, 0x10, 0x20 | 0x08 | 0x04)) == {
+        0: frozenset(),
+        2: {"DISABLED", "BANNED", "STOPPED"},
+    }
+    assert View(0, ctdbd.parse_nodes(nodes(0, 1)), False, 1).lost_leader == 1
+    assert View(0, ctdbd.parse_nodes(nodes(0, 0x10)), False, 1).lost_leader == 1
+    assert View(0, ctdbd.parse_nodes(nodes(0, 2)), False, 1).lost_leader is None
 
 
 def seen(connected: int, of: int, recovering: bool = False, own: str = "") -> View:
@@ -240,34 +301,31 @@ def test_the_question_to_smbd_is_one_of_smb2() -> None:
     assert len(asked) == 4 + 64 + 36 + 6
 
 
-def test_the_message_that_allows_takeover_runs() -> None:
-    sent = takeover.request()
-    assert len(sent) == 72
-    assert sent[:12] == b"\x48\0\0\0BDTC\x01\0\0\0"
-    assert sent[32:40] == bytes(6) + b"\x03\xfb"
-    assert set(sent[44:]) == {0}
-
-
 class Asked(FakeHost):
     """A node on which ctdb answers, wherever it is entered."""
 
     def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
         self.done.append(argv)
-        return {"status": STATUS, "all": "|Public IP|Node|\n|10.1.0.100|0|\n|10.1.0.101|-1|\n"}[argv[-1]]
+        return {"all": "|Public IP|Node|\n|10.1.0.100|0|\n|10.1.0.101|-1|\n"}[argv[-1]]
 
 
-def operations() -> tuple[Operations, Asked]:
+def operations(own: Path) -> tuple[Operations, Asked]:
+    Played(own)
     addresses = [*PUBLIC, {"address": "10.1.0.101/24", "interface": "vmbr0"}]
     (record,) = allocate(parse([gateway(addresses=addresses)]), World.of(MemoryStore()), NODE)
     assert isinstance(record, Gateway)
-    running = {"/own/run/supervisor.pid": "7", "/proc/7/cmdline": "python\0/own\0", "/own/run/health": "9 no smbd\n"}
+    running = {
+        f"{own}/run/supervisor.pid": "7",
+        "/proc/7/cmdline": f"python\0{own}\0",
+        f"{own}/run/health": "9 no smbd\n",
+    }
     host = Asked(files=running)
-    instance = Instance(host, record, "/own", Spawn(host))
+    instance = Instance(host, record, str(own), Spawn(host))
     return Operations(ClusterMember(instance, "n3", contextlib.nullcontext)), host
 
 
-def test_the_status_of_a_cluster() -> None:
-    shown = operations()[0].status()
+def test_the_status_of_a_cluster(tmp_path: Path) -> None:
+    shown = operations(tmp_path)[0].status()
     assert [(row["node"], row["state"], row["leader"], row["addresses"], row["why"]) for row in shown["members"]] == [
         ("n1", "healthy", True, ["10.1.0.100"], ""),
         ("n2", "unreachable", False, [], ""),
@@ -276,8 +334,8 @@ def test_the_status_of_a_cluster() -> None:
     assert shown["addresses"] == [{"address": "10.1.0.100", "node": "n1"}, {"address": "10.1.0.101", "node": ""}]
 
 
-def test_the_last_healthy_member_is_not_drained() -> None:
-    asked, host = operations()
+def test_the_last_healthy_member_is_not_drained(tmp_path: Path) -> None:
+    asked, host = operations(tmp_path)
     with pytest.raises(Conflict, match="node n1 is not drained: no other member is healthy"):
         asked.drain("n1", True)
     with pytest.raises(Conflict, match=r"10.1.0.100 is not moved: node n2 is unreachable"):

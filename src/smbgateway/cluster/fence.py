@@ -17,13 +17,14 @@ import threading
 import time
 from typing import Any
 
-from ..errors import CommandFailed, CommandMissing
+from ..errors import CommandFailed
 from ..host import Node
 from ..samba.supervise import samba
-from .files import PUBLIC
+from .ctdbd import Ctdbd
 from .negotiate import answers
-from .quorum import Verdict, judge, parse_status
+from .quorum import Verdict, View, judge
 
+PUBLIC = "etc/public_addresses"
 TICK, HEALTH = 0.25, 0.5  # seconds between looks at ctdbd, and between questions to smbd
 FREEZE = 2.0  # seconds by which a sleep that is longer than it should be means that we stood still
 
@@ -35,11 +36,12 @@ class Fence:
 
     def __init__(self, own: str) -> None:
         self.own, self.node = own, Node()
-        self.children = samba(own)
+        self.children, self.ctdbd = samba(own), Ctdbd(own)
         self.serving, self.ended = False, False
         self.may_since = boot_time()  # when this member was last allowed to serve
         self.had_quorum: bool | None = None
-        self.ctdbd: int | None = None
+        self.pid: int | None = None  # of ctdbd
+        self.mourned: int | None = None  # the leader that is gone, for which an election was called
         self.why = "starts"
         self.stood_still = 0.0  # seconds
 
@@ -63,13 +65,13 @@ class Fence:
 
     def look(self) -> None:
         """One round."""
-        former, self.ctdbd = self.ctdbd, self._ctdbd()
-        if self.ctdbd is None or (former is not None and former != self.ctdbd):
+        former, self.pid = self.pid, self._pid("/run/ctdb/ctdbd.pid")
+        if self.pid is None or (former is not None and former != self.pid):
             self.stop("ctdbd is gone")
             self._note_quorum(False)
             return
-        before = boot_time()
-        verdict = self._judge()
+        before, view = boot_time(), self.ctdbd.view()
+        verdict = self._judge(view)
         if verdict.quorum is False and self.had_quorum and verdict.patience <= before - self.may_since:
             self.cut(verdict.why)
         elif verdict.quorum:
@@ -79,21 +81,26 @@ class Fence:
             self.serve()
         elif boot_time() - self.may_since >= verdict.patience:
             self.stop(verdict.why)
+        if verdict.quorum and view:
+            self._call_election(view)
 
-    def _judge(self) -> Verdict:
-        try:
-            view = parse_status(self.node.run("ctdb", "-t", "1", "status", timeout=2))
-        except (CommandFailed, CommandMissing):
-            view = None
+    def _judge(self, view: View | None) -> Verdict:
         order = self._order()
         return judge(view, int(order["members"]), self._linked(), str(order["quorum"]))
+
+    def _call_election(self, view: View) -> None:
+        """Once for each leader that is gone."""
+        if view.lost_leader is not None and view.lost_leader != self.mourned:
+            with contextlib.suppress(OSError):
+                self.ctdbd.call_election()
+        self.mourned = view.lost_leader
 
     def _order(self) -> dict[str, Any]:
         """What the record says, which may change at any time."""
         return dict(json.loads(self.node.read(f"{self.own}/ctdb/fence.json") or "{}"))
 
-    def _ctdbd(self) -> int | None:
-        pid = (self.node.read("/run/ctdb/ctdbd.pid") or "").strip()
+    def _pid(self, path: str) -> int | None:
+        pid = (self.node.read(path) or "").strip()
         return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
 
     def _linked(self) -> bool:
@@ -114,9 +121,9 @@ class Fence:
         """Serve no more, and give up the cluster lock by ending ctdbd, which comes back to ask for it."""
         self._note_quorum(False)
         self.stop(why)
-        if self.ctdbd is not None:
+        if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(os.getpgid(self.ctdbd), signal.SIGKILL)
+                os.killpg(os.getpgid(self.pid), signal.SIGKILL)
 
     def stop(self, why: str) -> None:
         """End smbd at once, with every connection, and drop the addresses."""
@@ -125,7 +132,7 @@ class Fence:
         self.serving, self.why = False, why
         for child in self.children:
             child.kill()
-        if self.ended or why != "starts" or self.ctdbd is None:
+        if self.ended or why != "starts" or self.pid is None:
             self._drop_addresses()
         self._note_health(why)
 

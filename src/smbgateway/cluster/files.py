@@ -1,11 +1,14 @@
 """The files of ctdbd below `OWN/ctdb/etc`, which it sees as /etc/ctdb. Pure (ctdb.conf(5), ctdb(7))."""
 
 import shlex
+import sys
 
 from ..model import Cluster, Member
+from .fence import PUBLIC
 
 HELPERS = "/usr/libexec/ctdb"
-PUBLIC = "etc/public_addresses"
+MUTEX = "smbgateway.cluster.mutex"
+EXPIRY = 5  # seconds after which a lock in RADOS is free that nobody renews
 DATABASES = ("volatile", "persistent", "state")
 # Whole seconds, all of them. A silent death is noticed after 2 s, and a recovery follows at once (measured: shorter
 # gains nothing, and a leader timeout of 1 s never ends an election).
@@ -23,9 +26,8 @@ TUNABLES = {
 
 LOCK = """\
 #!/bin/sh
-# The fence says whether this member may have the cluster lock. 1 is contention, as of the helpers of ctdb themselves.
-[ "$(cat {own}/run/quorum 2>/dev/null)" = yes ] || {{ printf 1; exit 1; }}
-exec {helper}
+# Out of the reach of a kill -9 that ends ctdbd, and told by its death: one that is killed leaves its lock in RADOS.
+exec setsid setpriv --pdeathsig TERM {command}
 """
 
 EVENTS = """\
@@ -95,8 +97,9 @@ def lock(cluster: Cluster, own: str) -> str:
         helper = ["ctdb_mutex_fcntl_helper", rest]
     else:
         user, _, place = rest.rpartition("@")
-        helper = ["ctdb_mutex_ceph_rados_helper", "ceph", f"client.{user or 'admin'}", *place.split("/")]
-    return LOCK.format(own=own, helper=shlex.join([f"{HELPERS}/{helper[0]}", *helper[1:]]))
+        helper = ["ctdb_mutex_ceph_rados_helper", "ceph", f"client.{user or 'admin'}", *place.split("/"), str(EXPIRY)]
+    command = [sys.executable, "-I", "-m", MUTEX, own, f"{HELPERS}/{helper[0]}", *helper[1:]]
+    return LOCK.format(command=shlex.join(command))
 
 
 def events(own: str) -> str:

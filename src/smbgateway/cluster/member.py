@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import CommandFailed, Failed, Fault, GatewayError
+from ..errors import CommandFailed, Failed, Fault
 from ..model import Cluster, Member
 from ..samba.config import global_section
 from ..samba.instance import Instance, loads
 from ..step import Step
-from . import files
-from .quorum import View, parse_status
+from . import ctdbd, files
+from .quorum import View
 
 READY_WAIT = 60.0  # seconds until a member is in a cluster; 10 s is usual, where the others are there
 Lock = Callable[[], contextlib.AbstractContextManager[None]]
@@ -72,12 +72,9 @@ class ClusterMember:
         """Run ctdb(1) on this member's ctdbd. Raises CommandFailed; Unavailable where nothing runs."""
         return self.instance.enter("ctdb", "-t", "5", *arguments, timeout=timeout)
 
-    def view(self) -> View | None:
+    def view(self, leader_within: float = 0.0) -> View | None:
         """What this member sees of the cluster, None where ctdbd does not answer."""
-        try:
-            return parse_status(self.ctdb("status"))
-        except GatewayError:
-            return None
+        return ctdbd.look(self.own, leader_within)
 
     def _running(self) -> Step:
         def read() -> str | None:

@@ -1,15 +1,17 @@
 """What an administrator asks of a running cluster: how it is, an address to a node, a node without addresses."""
 
+import contextlib
 import time
 from typing import Any
 
 from ..errors import Conflict, GatewayError, NotFound, Unavailable
 from ..model import Member
-from . import takeover
+from .ctdbd import Ctdbd
 from .member import ClusterMember
 from .quorum import View
 
 MOVE_WAIT = 15.0  # seconds
+LEADER_WAIT = 1.5  # seconds, in which a leader says a word
 STATES = {
     "DISCONNECTED": "unreachable",
     "BANNED": "banned",
@@ -27,7 +29,7 @@ class Operations:
 
     def status(self) -> dict[str, Any]:
         """Members with their state and addresses; where ctdbd is silent, what the fence says of this one."""
-        view, holders = self.member.view(), self._holders()
+        view, holders = self.member.view(LEADER_WAIT), self._holders()
         rows = [
             self._row(pnn, each, view, holders) for pnn, each in enumerate(self.cluster.members) if not each.removed
         ]
@@ -77,7 +79,8 @@ class Operations:
         if state != "healthy":
             raise Conflict(f"{address} is not moved", f"node {node} is {state}", hint="see gateway status")
         self.member.ctdb("moveip", address, str(pnn), timeout=30)
-        takeover.allow(f"{self.member.own}/ctdb/run/ctdbd.socket")
+        with contextlib.closing(Ctdbd(self.member.own)) as ctdbd:
+            ctdbd.allow_takeover()
         self._await(lambda: self._holders().get(address) == node, f"{address} did not come to node {node}")
 
     def _pnn(self, node: str) -> int:

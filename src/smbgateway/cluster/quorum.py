@@ -1,6 +1,5 @@
 """Who may serve: the rule of the fence. Pure: what ctdbd says in, a verdict out."""
 
-import re
 from dataclasses import dataclass, field
 
 # Seconds that a member goes on serving while ctdbd is silent, and while it is in recovery: in a majority, where nobody
@@ -10,7 +9,7 @@ SILENT, STALL, TIE = 3.0, 10.0, 1.5
 
 @dataclass(frozen=True)
 class View:
-    """What a member sees of its cluster (ctdb status)."""
+    """What a member sees of its cluster."""
 
     pnn: int
     flags: dict[int, frozenset[str]] = field(default_factory=dict)  # by number; without any, a member is healthy
@@ -21,6 +20,13 @@ class View:
     def connected(self) -> int:
         """Members that it is in touch with, itself too."""
         return sum("DISCONNECTED" not in flags for flags in self.flags.values())
+
+    @property
+    def lost_leader(self) -> int | None:
+        """The leader, where it is out of touch with that."""
+        if self.leader is None or "DISCONNECTED" not in self.flags.get(self.leader, {"DISCONNECTED"}):
+            return None
+        return self.leader
 
 
 @dataclass(frozen=True)
@@ -36,20 +42,6 @@ class Verdict:
     serve: bool
     why: str = ""
     patience: float = 0.0
-
-
-def parse_status(text: str) -> View | None:
-    """`ctdb status`; None where it names no member as its own."""
-    flags: dict[int, frozenset[str]] = {}
-    own = None
-    for number, rest in re.findall(r"^pnn:(\d+) +\S+ +(.*)$", text, re.MULTILINE):
-        words = rest.removesuffix(" (THIS NODE)").strip()
-        own = int(number) if "(THIS NODE)" in rest else own
-        flags[int(number)] = frozenset() if words == "OK" else frozenset(words.split("|"))
-    if own is None:
-        return None
-    leader = re.search(r"^Leader:(\d+)$", text, re.MULTILINE)
-    return View(own, flags, "Recovery mode:NORMAL" not in text, int(leader[1]) if leader else None)
 
 
 def judge(view: View | None, members: int, linked: bool, quorum: str) -> Verdict:
