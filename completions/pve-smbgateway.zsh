@@ -18,7 +18,7 @@ _pve_smbgateway() {
         word=${COMP_WORDS[index]}
         [[ $word == --root ]] && where=(--root "${COMP_WORDS[index+1]}")
         case "${command:+$command }$word" in
-        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway start' | 'gateway stop' | 'gateway restart' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'quota' | 'quota show' | 'quota history' | 'quota users' | 'quota set' | 'quota watch' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
+        'create' | 'list' | 'show' | 'update' | 'delete' | 'status' | 'plan' | 'apply' | 'export' | 'user' | 'user create' | 'user password' | 'user disable' | 'user enable' | 'user delete' | 'user show' | 'user list' | 'group' | 'group create' | 'group delete' | 'group show' | 'group add' | 'group remove' | 'group list' | 'gateway' | 'gateway create' | 'gateway update' | 'gateway delete' | 'gateway show' | 'gateway start' | 'gateway stop' | 'gateway restart' | 'gateway upgrade' | 'gateway list' | 'gateway status' | 'gateway failover' | 'gateway drain' | 'gateway undrain' | 'snapshot' | 'snapshot create' | 'snapshot list' | 'snapshot delete' | 'snapshot restore' | 'quota' | 'quota show' | 'quota history' | 'quota users' | 'quota set' | 'quota watch' | 'template' | 'template build' | 'template import' | 'template list' | 'notify' | 'notify create' | 'notify delete' | 'notify show' | 'notify test' | 'notify list' | 'job' | 'doctor' | 'token' | 'token create' | 'token list' | 'token delete' | 'serve' | 'web' | 'version' | 'completion') command=${command:+$command }$word ;;
         esac
     done
     case "$previous" in
@@ -40,7 +40,7 @@ _pve_smbgateway() {
     'token create --role') _smbgw_words admin viewer; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --count | --critical | --fills-within | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --notice | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --span | --suite | --swap | --to | --user | --user-quota | --vlan | --warning | --webhook | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --count | --critical | --fills-within | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --notice | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --span | --suite | --swap | --template | --to | --user | --user-quota | --vlan | --warning | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
     '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot quota template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
@@ -68,7 +68,7 @@ _pve_smbgateway() {
     'group add') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group remove') _smbgw_names group; _smbgw_words -h --help --root --json -j --verbose ;;
     'group list') _smbgw_words -h --help --root --json -j --verbose ;;
-    'gateway') _smbgw_words create update delete show start stop restart list status failover drain undrain; _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway') _smbgw_words create update delete show start stop restart upgrade list status failover drain undrain; _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway create') _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --swap --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway update') _smbgw_names gateway; _smbgw_words -h --help --mode --address --port --bridge --router --vlan --mtu --memory --swap --cores --hardened --no-hardened --allow-guests --no-allow-guests --discovery --no-discovery --minimum-protocol --workgroup --dry-run --force --root --json -j --verbose ;;
     'gateway delete') _smbgw_names gateway; _smbgw_words -h --help --force --root --json -j --verbose ;;
@@ -76,6 +76,7 @@ _pve_smbgateway() {
     'gateway start') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway stop') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway restart') _smbgw_words -h --help --root --json -j --verbose ;;
+    'gateway upgrade') _smbgw_words -h --help --template --root --json -j --verbose ;;
     'gateway list') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway status') _smbgw_words -h --help --root --json -j --verbose ;;
     'gateway failover') _smbgw_words -h --help --to --root --json -j --verbose ;;

@@ -18,7 +18,8 @@ Answer = tuple[int, str, object]
 TICKET = "PVE:root@pam:65000000::c2lnbmVk"
 SCHEMAS = {release: Schema.load(release) for release in (8, 9)}
 OURS = "smbgateway-trixie-"
-BRIDGE, STORAGE, TEMPLATE = "vmbr0", "local-zfs", f"local:vztmpl/{OURS}2.tar.zst"
+OLDER, NEWER = (f"{OURS}2026{day}-120000_4.22.6+dfsg-0+deb13u1_amd64.tar.zst" for day in ("1001", "1101"))
+BRIDGE, STORAGE, TEMPLATE = "vmbr0", "local-zfs", f"local:vztmpl/{NEWER}"
 NODE: dict[str, list[dict[str, object]]] = {
     "network": [{"iface": BRIDGE, "type": "bridge"}],
     "storage": [
@@ -29,7 +30,8 @@ NODE: dict[str, list[dict[str, object]]] = {
         {"storage": "cephfs", "type": "cephfs", "content": "backup", "active": 1, "avail": 9 << 30},
     ],
     "storage content vztmpl": [
-        {"volid": f"local:vztmpl/{name}"} for name in ("debian.tar.zst", f"{OURS}1.tar.zst", f"{OURS}2.tar.zst")
+        {"volid": f"local:vztmpl/{name}", "ctime": number}
+        for number, name in enumerate(("debian.tar.zst", OLDER, NEWER))
     ],
 }
 PLUGIN = {"content", "nodes", "smbgw-share"}  # options of storages of our type
@@ -65,6 +67,8 @@ class StandIn:
     tasks: dict[str, str] = field(default_factory=dict)
     failing: dict[int, bool] = field(default_factory=dict)
     storages: dict[str, dict[str, str]] = field(default_factory=dict)
+    managed: dict[str, dict[str, str]] = field(default_factory=dict)  # by high availability
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)
     others: dict[str, str | None] = field(default_factory=dict)  # nodes beside it: their pve-smbgateway
     next_id: Callable[[], int] | None = None
     started: Callable[[int, bool], object] = lambda vmid, runs: None
@@ -87,6 +91,8 @@ class StandIn:
             return 200, "OK", str(self.next_id() if self.next_id else self._free())
         if method == "GET" and words[:1] == ["storage"] and words[1:2] and words[1] in CONFIGS:
             return 200, "OK", {"storage": words[1], **CONFIGS[words[1]]}
+        if words[:2] == ["cluster", "ha"]:
+            return self._ha(method, words[2:], parameters)
         if words[0] == "storage":
             return self._storage(method, words[1:], parameters)
         if words == ["nodes"]:
@@ -116,6 +122,18 @@ class StandIn:
             if schema := SCHEMAS[release]:
                 faults = schema.faults(method, path, parameters)
                 self.wrong += [f"{release}: {method} {path}: {fault}" for fault in faults]
+
+    def _ha(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
+        table, key = (self.managed, "sid") if words[0] == "resources" else (self.rules, "rule")
+        name = unquote(words[1]) if words[1:] else parameters.get(key, "")
+        if method == "GET":
+            return 200, "OK", [{key: each, **told} for each, told in table.items()]
+        if method == "DELETE":
+            del table[name]
+        else:
+            given = {word: value for word, value in parameters.items() if word != key}
+            table[name] = table.get(name, {}) | given
+        return 200, "OK", None
 
     def _storage(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
         name = words[0] if words else parameters.get("storage", "")

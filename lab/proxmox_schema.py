@@ -6,7 +6,7 @@ The schemas are no part of this project: SMBGW_PROXMOX_API names their directory
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,20 @@ class Schema:
         match, key = min(found, key=lambda each: len(each[0].groups()))  # a fixed name goes before a slot
         slots = dict(zip((slot[1:-1] for slot in SLOT.findall(key)), match.groups(), strict=True))
         shape = self.methods[key].get("parameters", {})
+        if "allOf" in shape:  # one part for all, and one of each type
+            return _variant(shape["allOf"], {**slots, **parameters})
         return _members(shape.get("properties") or {}, {**slots, **parameters}, shape.get("additionalProperties") == 0)
+
+
+def _variant(parts: Sequence[Shape], values: Mapping[str, str]) -> list[str]:
+    wanted = values.get("type", "")
+    shapes: dict[str, Shape] = {"type": {"type": "string"}}
+    for part in parts:
+        chosen = [each for each in part.get("oneOf", [part]) if each.get("instance-type", wanted) == wanted]
+        if not chosen:
+            return [f"type: {wanted} is none of them"]
+        shapes |= chosen[0]["properties"]
+    return _members(shapes, values, closed=True)
 
 
 def _members(shapes: Mapping[str, Shape], values: Mapping[str, str], closed: bool) -> list[str]:

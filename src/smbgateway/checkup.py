@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from . import storages
+from . import aging, storages
 from .errors import CommandFailed, CommandMissing, GatewayError
 from .finding import Finding
 from .host import ENVIRONMENT, PACKAGES, Host
@@ -52,6 +52,7 @@ def checkup(paths: Paths, host: Host, node: str) -> Iterator[Finding]:
         "places": lambda: places(paths, host),
         "leftovers": lambda: leftovers(store, site),
         "storages": lambda: storages.look(site),
+        "templates": lambda: aging.look(site),
     }
     yield from _made_out(checks)
 

@@ -42,8 +42,10 @@ class Convergence:
     def __init__(self, site: Installation) -> None:
         self.site = site
 
-    def forward(self, former: World, wanted: Sequence[Resource], ledger: Ledger, tell: Tell) -> Result:
-        """Converge what the saved records `wanted` reach, and prove changed shares. Raises GatewayError."""
+    def forward(
+        self, former: World, wanted: Sequence[Resource], ledger: Ledger, tell: Tell, anew: bool = False
+    ) -> Result:
+        """Converge what the saved records `wanted` reach, and prove changed shares, or all. Raises GatewayError."""
         world = self.site.world()
         passwords = {r.name: r.password.get_secret_value() for r in wanted if isinstance(r, User) and r.password}
         result = Result()
@@ -53,12 +55,18 @@ class Convergence:
             if before and before.mode.kind != scope.gateway.mode.kind:
                 fresh = scope.shares
                 ledger.remove([self.site.blueprint(former).instance(before).daemon()])  # never two at the same data
-            elif before and not before.enabled:
+            elif anew or (before and self._runs_anew(before, scope.gateway)):
                 fresh = scope.shares
             self._converge(scope, former, world, fresh, ledger, passwords, result, tell)
             if before and before.mode.kind != scope.gateway.mode.kind:
                 result.warnings += self._leave(before, former)
         return result
+
+    @staticmethod
+    def _runs_anew(before: Gateway, now: Gateway) -> bool:
+        """Whether it was stopped, or has another root from now on."""
+        root = [getattr(gateway.mode, "template", "") for gateway in (before, now)]
+        return not before.enabled or root[0] != root[1]
 
     def _leave(self, gateway: Gateway, former: World) -> list[str]:
         """Remove what a gateway was where it ran before; its data is served by now, so nothing is undone any more."""
@@ -80,7 +88,7 @@ class Convergence:
         for share in scope.shares:
             ledger.converge(blueprint.storage(share))
             ledger.remove(self._lifted(former, blueprint, share))
-        ledger.remove(blueprint.unannounced(scope.gateway))
+        ledger.remove([*blueprint.unannounced(scope.gateway), *self._released(former, blueprint, scope.gateway)])
         ledger.converge(blueprint.guest(scope.gateway))
         if not scope.gateway.enabled:
             return
@@ -105,6 +113,14 @@ class Convergence:
             ledger.remove(self._unlisted(former, share))
             ledger.converge(blueprint.listed(share))
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+
+    def _released(self, former: World, blueprint: Blueprint, gateway: Gateway) -> list[Step]:
+        """What kept its machine running, and is to do so no more."""
+        before = former.gateways.get(gateway.name)
+        if before is None or before.mode.kind != gateway.mode.kind:
+            return []
+        kept = {step.name for step in blueprint.mode(gateway).running()}
+        return [step for step in self.site.blueprint(former).mode(before).running() if step.name not in kept]
 
     def _lifted(self, former: World, blueprint: Blueprint, share: Share) -> list[Step]:
         """Limits that a share or its users had, and are to have no more."""

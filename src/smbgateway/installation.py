@@ -12,6 +12,7 @@ from .host import Host
 from .model import Gateway, Group, Resource, Share, User
 from .paths import Paths
 from .proxmox.client import Proxmox
+from .proxmox.templates import ProxmoxTemplates
 from .store import Store
 from .world import World
 
@@ -47,8 +48,10 @@ class Installation:
         return Proxmox(self.host, self.node) if self.paths.on_proxmox else None
 
     @property
-    def templates(self) -> Templates:
+    def templates(self) -> Templates | ProxmoxTemplates:
         """What containers of this node are made of."""
+        if self.proxmox:
+            return ProxmoxTemplates(self.host, self.proxmox)
         return Templates(self.host, self.paths.templates)
 
     def owns(self, gateway: Gateway) -> bool:

@@ -12,10 +12,11 @@ import pytest
 
 from lab import mounts
 from lab.containers import Bridge
-from smbgateway.errors import CommandFailed
+from smbgateway.errors import CommandFailed, GatewayError
 from smbgateway.guests.container import Container
 from smbgateway.host import Node
 from smbgateway.intake import Options
+from smbgateway.upgrade import Upgrade
 from smbgateway.watch import Watch
 
 from .explorer import explored
@@ -159,6 +160,49 @@ def test_limits_change_while_it_serves_and_want_of_memory_is_told(served: Guests
     ]
     assert begun(container) == first
     assert one.works("docs")
+
+
+@pytest.fixture
+def further(served: Guests) -> Iterator[None]:
+    """Further templates go: the directory of them is that of all tests."""
+    yield
+    for name in ("newer", "worse"):
+        mounts.run("rm", "-rf", f"{served.site.paths.templates}/{name}")
+
+
+def test_an_upgrade_replaces_the_root_and_nothing_else(served: Guests, further: None) -> None:
+    one, container = served.site, served.container()
+    one.smb("docs", "put /etc/hostname kept")
+    former = one.engine.site.world().gateways["files"]
+    container.run("touch", "/etc/of-the-former-root")
+    newer = copied(one, "newer")
+    result = Upgrade(one.engine).run("files")
+    assert [proof.text for proof in result.proofs] == ["shadow login as alice, wrote and read 1 MiB"]
+    assert container.read("/etc/which") == newer
+    assert container.read("/etc/of-the-former-root") is None
+    now = one.engine.site.world().gateways["files"]
+    assert (now.mode.template, now.sid, now.mode.mac) == (newer, former.sid, former.mode.mac)
+    assert (one.works("docs"), one.drift()) == (True, [])
+    assert "has newer already" in Upgrade(one.engine).run("files").warnings[0]
+    broken = copied(one, "worse", "usr/sbin/smbd")
+    with pytest.raises(GatewayError) as raised:
+        Upgrade(one.engine).run("files", broken)
+    assert "configuration of container files" in raised.value.undone
+    assert one.engine.site.world().gateways["files"].mode.template == newer
+    assert (container.read("/etc/which"), one.works("docs"), one.drift()) == (newer, True, [])
+
+
+def copied(one: Site, name: str, *without: str) -> str:
+    """A template as the newest, but for what it lacks."""
+    templates = Path(one.paths.templates)
+    source = next(path for path in templates.iterdir() if path.name not in ("newer", "worse"))
+    mounts.run("cp", "-a", "--reflink=auto", source, templates / name)
+    root = templates / name / "root"
+    (root / "etc/which").write_text(name)
+    for path in without:
+        (root / path).unlink()
+    os.chown(root, os.stat(root).st_uid, -1)  # the time of its making is that of the last change
+    return name
 
 
 def test_two_gateways_serve_at_once_and_do_not_see_each_other(served: Guests) -> None:

@@ -46,13 +46,13 @@ def test_faults_of_a_record_are_told_by_field() -> None:
 
 
 def test_the_configuration_of_a_container() -> None:
-    mode = LxcMode(**FIXED, router="10.0.0.1", vlan=7, mtu=9000, cores=2, memory="256M")  # type: ignore[arg-type]
+    mode = LxcMode(**FIXED, template="trixie-1", router="10.0.0.1", vlan=7, mtu=9000, cores=2, memory="256M")  # type: ignore[arg-type]
     lines = configuration("files", mode, "/t/root", "/lxc/files", "/m/.guests/a b", unified=True).splitlines()
     assert lines[2:6] == [
         "lxc.idmap = u 0 1879048192 65536",
         "lxc.idmap = g 0 1879048192 65536",
         "lxc.uts.name = files",
-        "lxc.rootfs.path = overlayfs:/t/root:/lxc/files/delta",
+        "lxc.rootfs.path = overlayfs:/t/root:/lxc/files/delta/trixie-1",
     ]
     assert lines[-14:] == [
         "lxc.mount.entry = /m/.guests/a\\040b srv none rbind,create=dir 0 0",

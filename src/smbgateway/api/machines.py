@@ -12,6 +12,7 @@ from ..engine import Engine
 from ..fields import Path as FilePath
 from ..guests.template import Recipe
 from ..jobs import Jobs
+from ..upgrade import Upgrade
 from .answers import Answer
 from .bodies import Accepted, Strict
 
@@ -49,6 +50,12 @@ class GatewayNamed(Strict):
     gateway: str = Field(max_length=40)
 
 
+class UpgradeBody(GatewayNamed):
+    """A gateway, and what its root is to be."""
+
+    template: str = Field("", max_length=255, description="the newest where it is left out")
+
+
 def add_machines(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     """Add the routes."""
     _templates(app, engine, jobs)
@@ -59,6 +66,14 @@ def add_machines(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
         engine.site.world().find("gateway", request.gateway)
         job = jobs.start(f"restart gateway {request.gateway}", lambda tell: engine.restart(request.gateway, tell))
         return Answer({"job": job.id}, 202)
+
+    @app.post("/v1/gateways/upgrade", response_model=Accepted, status_code=202, summary="Give a gateway a newer system")
+    def upgrade(request: UpgradeBody) -> Response:
+        """Its root is replaced, or its packages are upgraded; data, users and SID stay, and all shares are proved."""
+        upgrades = Upgrade(engine)
+        upgrades.check(request.gateway)
+        work = lambda tell: upgrades.run(request.gateway, request.template, tell)  # noqa: E731
+        return Answer({"job": jobs.start(f"upgrade gateway {request.gateway}", work).id}, 202)
 
 
 def _templates(app: FastAPI, engine: Engine, jobs: Jobs) -> None:

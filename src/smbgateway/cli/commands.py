@@ -197,7 +197,10 @@ def _gateway(parser: Parser) -> None:
     start = parser.add_command("start", "let a gateway run that was stopped, and prove its shares", "gateways:start")
     stop = parser.add_command("stop", "stop a gateway until it is started: also a reboot leaves it so", "gateways:stop")
     restart = parser.add_command("restart", "start a gateway anew, with its container", "gateways:restart")
-    life = (start, stop, restart)
+    upgrade = parser.add_command("upgrade", "give a gateway a newer system, and prove its shares", "gateways:upgrade")
+    text = "make its root of this one (default: the newest; on Proxmox VE packages are upgraded instead)"
+    upgrade.add_argument("--template", metavar="NAME", default="", help=text)
+    life = (start, stop, restart, upgrade)
     for command in (create, update, delete, show, *life):
         command.add_argument("name", metavar="NAME", help="name of the gateway")
     for command in (create, update):

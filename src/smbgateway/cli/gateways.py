@@ -72,6 +72,12 @@ def restart(session: Session, arguments: Namespace) -> int:
     return run(session, "/v1/gateways/restart", {"gateway": arguments.name}, f"restarting gateway {arguments.name}")
 
 
+def upgrade(session: Session, arguments: Namespace) -> int:
+    """Give a gateway a newer system."""
+    body = {"gateway": arguments.name, "template": arguments.template}
+    return run(session, "/v1/gateways/upgrade", body, f"upgrading gateway {arguments.name}")
+
+
 def delete(session: Session, arguments: Namespace) -> int:
     """Delete a gateway."""
     return remove(session, arguments, "gateway")

@@ -21,6 +21,8 @@ from ..host import Host
 # (systemd, docs/UIDS-GIDS.md), and from 100000 on are those of the first user of a Debian.
 BASE, COUNT = 0x70000000, 65536
 PACKAGES = "libnss-extrausers,python3,samba,samba-vfs-modules,smbclient,tdb-tools,wsdd2"
+MACHINE = "dhcpcd-base,ifupdown,systemd-sysv"  # beside these, with systemd as the first process
+STOCK = "nmbd.service samba-ad-dc.service smbd.service winbind.service wsdd2.service"  # gateways bring their own
 UNUSED = ("doc", "info", "locale", "man")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEEDED = ("sbin/smbd", "bin/smbclient", "bin/tdbbackup", "bin/python3", "lib/libnss_extrausers.so.2")  # below usr
@@ -85,19 +87,7 @@ class Templates:
         """
         with self._place() as place:
             file = output or f"{place}/root.tar"
-            skipped = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNUSED]
-            options = ["--mode=root", "--variant=minbase", f"--include={PACKAGES}", *skipped]
-            options += ['--aptopt=APT::Install-Recommends "false"', "--format=tar"]
-            try:
-                self.host.run(
-                    "mmdebstrap", *options, recipe.suite, file, "-", stdin=recipe.sources(), timeout=BUILD_WAIT
-                )
-            except CommandFailed as error:
-                words = [line for line in error.output.splitlines() if line.startswith(("E:", "W:", "Err:"))]
-                hint = f"can {recipe.mirror} be reached? --mirror names another, --suite bookworm an older Debian"
-                raise Failed(
-                    "the template cannot be built", " | ".join(words[:3]) or error.reason, hint=hint
-                ) from error
+            debootstrap(self.host, recipe, file)
             return self._unpack(file, place, recipe.suite)
 
     def bring(self, file: str) -> Template:
@@ -139,6 +129,21 @@ class Templates:
         except OSError as error:
             raise Conflict(f"template {name} is there already", str(error)) from error
         return self._template(name)
+
+
+def debootstrap(host: Host, recipe: Recipe, file: str, machine: bool = False) -> None:
+    """Make a tar file of a Debian with what gateways need; as a `machine` it starts by itself. Raises Failed."""
+    skipped = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNUSED]
+    include = f"{PACKAGES},{MACHINE}" if machine else PACKAGES
+    options = ["--mode=root", "--variant=minbase", f"--include={include}", *skipped]
+    options += ['--aptopt=APT::Install-Recommends "false"', "--format=tar"]
+    options += [f'--customize-hook=systemctl --root="$1" mask {STOCK}'] if machine else []
+    try:
+        host.run("mmdebstrap", *options, recipe.suite, file, "-", stdin=recipe.sources(), timeout=BUILD_WAIT)
+    except CommandFailed as error:
+        words = [line for line in error.output.splitlines() if line.startswith(("E:", "W:", "Err:"))]
+        hint = f"can {recipe.mirror} be reached? --mirror names another, --suite bookworm an older Debian"
+        raise Failed("the template cannot be built", " | ".join(words[:3]) or error.reason, hint=hint) from error
 
 
 def package_version(status: str, package: str) -> str:

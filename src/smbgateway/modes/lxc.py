@@ -8,6 +8,7 @@ be replaced.
 import contextlib
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -122,6 +123,18 @@ class Lxc:
         unified = cgroup.unified(self.host)
         return configuration(self.gateway.name, self.mode, root, self.folder, self.data, unified)
 
+    def _prepare_root(self) -> None:
+        """A directory for what is changed of the root that it is started with; that of a former root goes."""
+        delta = f"{self.folder}/delta"
+        found = re.search(rf"^lxc\.rootfs\.path = .*:{re.escape(delta)}/(\S+)$", self._configured(), re.MULTILINE)
+        name = found[1] if found else self.mode.template
+        self.host.run("install", "-d", "-m", "755", "-o", str(BASE), "-g", str(BASE), "--", f"{delta}/{name}")
+        others = ("-mindepth", "1", "-maxdepth", "1", "!", "-name", name, "-exec", "rm", "-rf", "{}", "+")
+        self.host.run("find", delta, "-xdev", *others)
+
+    def _configured(self) -> str:
+        return self.host.read(f"{self.folder}/config") or ""
+
     def _limits(self) -> Step:
         """Those that hold now: a change needs no new start."""
         wanted = limits_of(self.mode).values(cgroup.unified(self.host))
@@ -138,8 +151,9 @@ class Lxc:
             self.instance.stop()
             self.container.stop()
             if value is not None:
+                self._prepare_root()
                 self.container.start()
-                self.host.write(started, _digest(self.host.read(f"{self.folder}/config") or ""))
+                self.host.write(started, _digest(self._configured()))
 
         def read() -> str | None:
             return (self.host.read(started) or "unknown") if self.container.runs() else None
@@ -182,7 +196,7 @@ def configuration(name: str, mode: LxcMode, root: str, folder: str, data: str, u
         f"lxc.idmap = u 0 {BASE} {COUNT}",
         f"lxc.idmap = g 0 {BASE} {COUNT}",
         f"lxc.uts.name = {name}",
-        f"lxc.rootfs.path = overlayfs:{root}:{folder}/delta",
+        f"lxc.rootfs.path = overlayfs:{root}:{folder}/delta/{mode.template}",
         f"lxc.init.cmd = /bin/sh {MODULES}/guests/init.sh",
         f"lxc.mount.entry = {_word(OURS)} {MODULES[1:]} none bind,ro,create=dir 0 0",
         f"lxc.mount.entry = {_word(f'{folder}/state')} {STATE[1:]} none bind,create=dir 0 0",
