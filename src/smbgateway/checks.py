@@ -82,6 +82,12 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
     if gateway.cluster and not gateway.enabled:
         yield Fault("enabled", "a cluster is not stopped as a whole", "gateway drain moves its addresses from a node")
     yield from _guests(gateway, staged, before)
+    if getattr(gateway.mode, "ha_nodes", ()) and not getattr(gateway.mode, "ha", False):
+        yield Fault("mode.ha_nodes", "they are those of high availability, which is off", "add ha, or leave them out")
+    for share in staged.shares_of(gateway.name):
+        if share.state == "ready":
+            for fault in _bound(share, gateway):
+                yield Fault("mode.ha", f"share {share.name}: {fault.message}", fault.hint)
     yield from clusters.faults(gateway, staged, before)
 
 
@@ -112,6 +118,7 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
         here = show_source(before.source)
         yield Fault("source", f"the data is at {here} and stays there", "make another share for another source")
     yield from clusters.source_faults(share, gateway)
+    yield from _bound(share, gateway) if gateway else ()
     yield from _project(share, staged)
     yield from _principals(share, staged)
     if share.guest and gateway and not gateway.allow_guests:
@@ -121,6 +128,14 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
         yield Fault("guest", "a guest's session cannot be encrypted", "leave out encryption, or guests")
     if share.guest and isinstance(share.purpose, HomesPurpose):
         yield Fault("guest", "a guest has no home")
+
+
+def _bound(share: Share, gateway: Gateway) -> Iterable[Fault]:
+    """With high availability, data that only one node has."""
+    moves = share.source.kind in ("cephfs", "rbd", "storage") or getattr(share.source, "shared", False)
+    if getattr(gateway.mode, "ha", False) and not moves:
+        told = f"a {share.source.kind} source is one node's, and gateway {gateway.name} may be started on another"
+        yield Fault("source", told, "use cephfs, rbd, storage, or a directory that is shared; or a gateway without ha")
 
 
 def _project(share: Share, staged: World) -> Iterable[Fault]:

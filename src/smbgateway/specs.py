@@ -58,10 +58,12 @@ class LxcMode(Model):
     firewall  whether the rules of the node hold for it
     order     in which the node starts its guests
     tags      beside ours
+    ha        whether another node takes over when its own is lost, and
+    ha_nodes  which: any where none is named
     """
 
     allocated: ClassVar[tuple[str, ...]] = ("mac", "template", "vmid", "storage")
-    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "firewall", "order", "tags")
+    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "firewall", "order", "tags", "ha", "ha_nodes")
 
     kind: Literal["lxc"] = "lxc"
     node: NodeName = ""
@@ -80,6 +82,8 @@ class LxcMode(Model):
     firewall: bool = False
     order: int | None = Field(None, ge=0, le=9999)
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    ha: bool = False
+    ha_nodes: Annotated[tuple[NodeName, ...], Field(max_length=32)] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from .engine import Engine
 from .errors import GatewayError
 from .host import ending
 from .model import Gateway
+from .moves import Moves
 from .storages import Storages
 from .versions import Versions
 from .world import World
@@ -27,6 +28,7 @@ class Watch:
         self.engine, self.changed = engine, changed
         self.versions = Versions(engine, clock)
         self.storages = Storages(engine)
+        self.moves = Moves(engine)
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
@@ -54,6 +56,7 @@ class Watch:
         if (moved := self._records_moved()) or due or self._world is None:
             self._world, self._read = self.engine.site.world(), time.monotonic()
             self._adopt(self._world)
+        self._tell(self.moves.look(self._world))
         self._revive(self._world)
         self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
@@ -119,7 +122,7 @@ class Watch:
     def _ours(self, gateway: Gateway) -> bool:
         """A cluster comes to be by all its members at once."""
         state = "creating" if gateway.cluster and gateway.state == "creating" else "ready"
-        return gateway.state == state and self.engine.site.owns(gateway)
+        return gateway.state == state and self.engine.site.owns(gateway) and gateway.name not in self.moves.away
 
     def _free(self, gateway: Gateway) -> bool:
         """Ours, and not in an operation: the other gateways do not wait for that."""

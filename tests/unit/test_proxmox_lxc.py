@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.proxmox import BRIDGE, STORAGE, TEMPLATE, TICKET, Guest, StandIn, served
+from lab.proxmox import BRIDGE, OLDER, STORAGE, TEMPLATE, TICKET, Guest, StandIn, served
 from smbgateway.errors import CommandFailed, Invalid
 from smbgateway.host import Host
 from smbgateway.model import Gateway, LxcMode
@@ -92,7 +92,7 @@ def test_a_container_is_made_unprivileged_and_then_left_alone(api: Proxmox, node
     assert made == {
         "vmid": "105", "ostemplate": TEMPLATE, "rootfs": "local-zfs:2", "unprivileged": "1", "tags": "smbgateway",
         "ostype": "debian", "hostname": "files", "features": "nesting=1", "memory": "256", "swap": "0", "cores": "2",
-        "onboot": "1", "startup": "order=3", "mp0": f"{OURS},mp={MODULES},replicate=0,ro=1",
+        "onboot": "1", "startup": "order=3", "mp0": f"{OURS},mp={MODULES},replicate=0,ro=1,shared=1",
         "net0": f"bridge=vmbr0,firewall=1,gw=10.0.0.1,hwaddr={MAC},ip=10.0.0.5/24,mtu=1400,name=eth0,tag=7",
     }  # fmt: skip
     assert converge(*wanted) == []
@@ -176,7 +176,7 @@ def test_what_the_node_lacks_is_told_by_field(api: Proxmox) -> None:
         "mode.bridge: this node has no bridge vmbr9 (it has vmbr0)",
         "mode.storage: this node has no storage (it has local-zfs, slow)",
         "mode.template: this node has no template local:vztmpl/x.tar.zst (it has local:vztmpl/debian.tar.zst, "
-        f"local:vztmpl/smbgateway-trixie-1.tar.zst, {TEMPLATE})",
+        f"local:vztmpl/{OLDER}, {TEMPLATE})",
     ]
 
 

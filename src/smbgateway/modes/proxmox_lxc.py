@@ -17,6 +17,7 @@ from ..model import Gateway, LxcMode
 from ..paths import Paths
 from ..proxmox.choices import Choices
 from ..proxmox.client import Proxmox, ProxmoxFailed
+from ..proxmox.ha import HighAvailability, await_turn
 from ..samba.instance import Instance
 from ..samba.launch import Inside
 from ..sources import cells
@@ -67,7 +68,7 @@ class ProxmoxLxc:
             Fault(f"mode.{name}", f"this node has no {name} {wanted}".rstrip(), f"it has {', '.join(there) or 'none'}")
             for name, there in known.items()
             if (wanted := getattr(self.mode, name)) not in there
-        ]
+        ] + (self._ha().look(self.mode.storage) if self.mode.ha else [])
 
     def steps(self) -> list[Step]:
         """The container, as it shall be, running."""
@@ -138,7 +139,16 @@ class ProxmoxLxc:
                 self.instance.stop()
             self._power("stop" if value is None else "start")
 
-        return [Step(f"{self.title} running", "running", lambda: "running" if self._runs() else None, write)]
+        return [
+            Step(f"{self.title} running", "running", lambda: "running" if self._runs() else None, write),
+            *self._watched(),
+        ]
+
+    def _watched(self) -> list[Step]:
+        return self._ha().steps() if self.mode.ha else []
+
+    def _ha(self) -> HighAvailability:
+        return HighAvailability(self.api, f"ct:{self.mode.vmid}", self.mode.ha_nodes)
 
     def _runs(self) -> bool:
         return self._config() is not None and self.api.get(f"{self.path}/status/current")["status"] == "running"
@@ -147,6 +157,7 @@ class ProxmoxLxc:
         """Start or stop it, where it is not so already."""
         if self._runs() != (verb == "start"):
             self.api.task("POST", f"{self.path}/status/{verb}")
+            await_turn(self.title, verb == "start", self._runs)
 
     def served(self, share: str, path: str) -> str:
         """Below one directory, by the name of the share where Proxmox VE takes it."""
@@ -159,7 +170,7 @@ class ProxmoxLxc:
 
     def _mount_point(self, share: str, target: str) -> Step:
         where = self.served(share, target)
-        want = f"{target},mp={where},replicate=0"
+        want = f"{target},mp={where},replicate=0" + (",shared=1" if self.mode.ha else "")  # others have it too
 
         def slot() -> tuple[dict[str, str], str]:
             config = self._config() or {}
@@ -212,7 +223,7 @@ def settings(gateway: Gateway) -> dict[str, str]:
         "features": "nesting=1",  # systemd wants it
         "hostname": gateway.name,
         "memory": str(mode.memory >> 20),
-        "mp0": f"{OURS},mp={MODULES},replicate=0,ro=1",
+        "mp0": f"{OURS},mp={MODULES},replicate=0,ro=1,shared=1",
         "net0": _network(mode),
         "onboot": str(int(gateway.enabled)),
         "swap": str((mode.swap or 0) >> 20),
