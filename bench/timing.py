@@ -62,8 +62,19 @@ def resident(pid: int) -> float:
 
 
 def private(pid: int) -> float:
-    """MB of memory that are a process's alone; clean pages are those of a file, which others may map at any time."""
-    return _kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Dirty:") * 1024 / 1e6
+    """MB of memory that are a process's alone: changed pages of private mappings (proc(5), smaps).
+
+    Not pages of files that it maps as others do, such as Samba's databases: those are the page cache's, also where it
+    is the only one that reads them just now.
+    """
+    kilobytes, mapped_alone = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, *words = line.split()
+        if not name.endswith(":"):
+            mapped_alone = words[0].endswith("p")
+        elif name == "Private_Dirty:" and mapped_alone:
+            kilobytes += int(words[0])
+    return kilobytes * 1024 / 1e6
 
 
 def _kilobytes(path: str, *names: str) -> int:

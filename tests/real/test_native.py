@@ -1,6 +1,7 @@
 """A native gateway beside everything else on the node; after a reboot; and when what it needs is missing."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from smbgateway.host import Node
 from smbgateway.samba.accounts import nt_hash
 from smbgateway.watch import Watch
 
-from .world import PASSWORD, Site, contents, free_port, processes_of, site, until, user
+from .world import Site, contents, free_port, processes_of, site, until, user
 
 HOST_SAMBA = ("/etc/samba", "/var/lib/samba", "/run/samba", "/var/cache/samba", "/var/lib/extrausers")
 HOST_FILES = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/nsswitch.conf")
@@ -79,6 +80,15 @@ def test_a_port_or_address_that_is_not_to_be_had_is_refused_by_field(made: Site)
         "gateway.second.mode.addresses: 192.0.2.77 is not an address of this node"
     ]
     assert made.works("docs")
+
+
+def test_a_connection_inherits_the_names_of_all_shares(made: Site) -> None:
+    _, smbd, *_ = made.pids()
+    opened = [os.readlink(each) for each in Path(f"/proc/{smbd.split()[0]}/fd").iterdir()]
+    assert f"{made.own()}/state/registry.tdb" in opened, "the smbd that begets connections has read them"
+    said = made.smb("", extra=["-L", f"//{made.instance().address}"])
+    assert re.search(r"IPC\$ +IPC +IPC Service \(files \(pve-smbgateway\)\)", said), said
+    assert "NT_STATUS_ACCESS_DENIED" in made.smb("IPC$", user="", password="", extra=["-N"])
 
 
 def test_after_a_reboot_all_is_served_again(made: Site, btrfs: mounts.Disk) -> None:
@@ -200,7 +210,8 @@ def test_a_disk_that_is_gone_is_not_replaced_by_an_empty_place(made: Site) -> No
 
 
 def test_passwords_appear_nowhere(node: Site) -> None:
-    secrets = (PASSWORD, nt_hash(PASSWORD))
+    password = f"Known-to-this-run-{os.getpid()}"
+    secrets = (password, nt_hash(password))
     seen: set[str] = set()
     ended = threading.Event()
 
@@ -215,7 +226,7 @@ def test_passwords_appear_nowhere(node: Site) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    result = node.apply(node.gateway(), user(), node.share())
+    result = node.apply(node.gateway(), user("alice", password), node.share())
     node.apply(user("alice", "Open-Sesame-2"))
     ended.set()
     watcher.join()

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from smbgateway.model import Gateway, Share
-from smbgateway.samba.config import client_section, global_section, needs_apple, parse_sections, render, share_section
+from smbgateway.samba.config import (
+    client_section,
+    global_section,
+    needs_apple,
+    parse_sections,
+    render,
+    share_section,
+    whole,
+)
 
 GOLDEN = Path(__file__).resolve().parents[1] / "cases" / "samba"
 MI, GI = 1024**2, 1024**3
@@ -59,6 +67,11 @@ def rendered(case: str, own: str = "/own") -> str:
         shadow = {"mountpoint": "/srv", "snapdir": ".snapshots"} if name == "with snapshots" else None
         text += "\n" + render(name, share_section(share, gateway, f"/srv/{name}", dfree, shadow))
     return text
+
+
+def test_the_names_of_shares_are_read_before_a_connection_needs_them() -> None:
+    gateway = Gateway(name="files", sid="S-1-5-21-1-2-3")
+    assert whole(gateway, "/own") == global_section(gateway, "/own") + "[IPC$]\n\tpath = /nonexistent\n"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,5 +1,6 @@
 """One private Samba: its directories, its processes, and the tools run against it."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -70,8 +71,8 @@ class Instance:
             self.file("group", GROUPS),
             self.file("machine-id", machine_id(self.gateway)),
             self.file("client.conf", config.client_section(self.own)),
-            self.file("smb.conf", config.global_section(self.gateway, self.own)),
-            *([] if self.gateway.cluster else [self._sid(), self._passdb()]),
+            self.file("smb.conf", config.whole(self.gateway, self.own)),
+            *([] if self.gateway.cluster else [self._sid(), self._passdb(), self._registry()]),
         ]
 
     def file(self, name: str, text: str, mode: int = 0o644) -> Step:
@@ -157,9 +158,28 @@ class Instance:
 
         return Step(f"passdb of gateway {self.label}", "regular file", read, write)
 
+    def _registry(self) -> Step:
+        """A registry that has the name of a share in smb.conf, and no share yet."""
+
+        def read() -> str | None:
+            return "regular file" if self.stamp("state/registry.tdb") else None
+
+        def write(value: str | None) -> None:
+            if value is not None:
+                name = config.PRELOADED
+                self.tool("net", "conf", "import", "/dev/stdin", name, stdin=config.render(name, {}))
+
+        return Step(f"registry of gateway {self.label}", "regular file", read, write)
+
+    def preload(self) -> None:
+        """Have the smbd that begets connections read the names of the shares again: it is to be quick, no more."""
+        if not self.gateway.cluster:
+            with contextlib.suppress(CommandFailed):
+                self.host.run("sh", "-c", PRELOAD, self.conf)
+
     def daemon(self) -> Step:
         """The running smbd; its value is what it listens on and the configuration it has loaded."""
-        want = loads(config.global_section(self.gateway, self.own))
+        want = loads(config.whole(self.gateway, self.own))
 
         def read() -> str | None:
             return (self.host.read(f"{self.own}/run/loaded") or "unknown") if self.pid() else None
@@ -226,6 +246,7 @@ class Instance:
         return " | ".join(line.strip() for line in lines) or "no word in its log"
 
 
+PRELOAD = 'read -r pid <"${0%/*}/pid/smbd.pid" && grep -qsF -- "$0" "/proc/$pid/cmdline" && kill -HUP "$pid"'
 DIRECTORIES = {
     ".": "711",  # connected users run the programs that tell sizes, and pass through to nothing else
     "private": "700",

@@ -69,6 +69,7 @@ class Registry:
             values = "".join(f'"{_escape(key)}"="{_escape(value)}"\n' for key, value in parameters.items())
             text += f"[HKEY_LOCAL_MACHINE\\SOFTWARE\\Samba\\smbconf\\{name}]\n{values}\n"
         self.instance.tool("net", "registry", "import", "/dev/stdin", stdin=text, timeout=60 + len(sections))
+        self.instance.preload()
         self._listed = None
 
     def _write(self, name: str, former: str | None, value: str | None) -> None:
@@ -79,6 +80,7 @@ class Registry:
         else:
             definition = render(name, _parameters(value))
             tool("net", "conf", "import", "/dev/stdin", name, stdin=definition)
+        self.instance.preload()
         if former is not None and self.instance.pid() is not None:
             self._tell(name, _parameters(former), _parameters(value or ""))
 
