@@ -1,7 +1,8 @@
 """Rules between resources, over the staged world: pure, every fault at once."""
 
+import bisect
+import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from .cluster import rules as clusters
 from .errors import Fault
@@ -16,6 +17,7 @@ from .model import (
     Receiver,
     Resource,
     Share,
+    Source,
     StorageSource,
     User,
     WebhookWay,
@@ -152,26 +154,31 @@ class Places:
     def __init__(self, staged: World) -> None:
         self.staged = staged
         self.names: dict[str, list[Share]] = {}
-        self.specs: dict[tuple[object, ...], list[Share]] = {}
-        self.inside: dict[tuple[object, ...], list[Share]] = {}
+        self.specs: dict[tuple[str, ...], list[Share]] = {}
         for share in staged.shares.values():
             self.names.setdefault(share.key.lower(), []).append(share)
             self.specs.setdefault(self._place(share), []).append(share)
-            for above in self._above(share):
-                self.inside.setdefault(above, []).append(share)
+        self.sorted = sorted(self.specs)
 
-    def _place(self, share: Share) -> tuple[object, ...]:
-        gateway, source = self.staged.gateways.get(share.gateway), share.source
-        shared = isinstance(source, CephfsSource) or getattr(source, "shared", False)  # all nodes' alike
-        node = None if shared else gateway and gateway.mode.node
-        if isinstance(source, StorageSource):  # a volume of its own
+    def _place(self, share: Share) -> tuple[str, ...]:
+        gateway = self.staged.gateways.get(share.gateway)
+        node = gateway.mode.node if gateway else ""
+        if isinstance(share.source, StorageSource):  # a volume of its own
             return (node, "volumes", share.key)
-        space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
-        return (node, f"{space} {getattr(source, 'conf', '')}", *_spec(share).strip("/").split("/"))
+        shared, *place = _where(share.source)
+        return (shared or node, *place)
 
-    def _above(self, share: Share) -> Iterable[tuple[object, ...]]:
-        place = self._place(share)
-        return (place[:length] for length in range(3, len(place)))
+    def _around(self, place: tuple[str, ...]) -> Iterable[Share]:
+        """What is at a place, and what it lies in."""
+        for length in range(3, len(place) + 1):
+            yield from self.specs.get(place[:length], ())
+
+    def _inside(self, place: tuple[str, ...]) -> Iterable[Share]:
+        """What lies in a place: it follows it in the order of places."""
+        for number in range(bisect.bisect_right(self.sorted, place), len(self.sorted)):
+            if self.sorted[number][: len(place)] != place:
+                return
+            yield from self.specs[self.sorted[number]]
 
     def faults(self, share: Share) -> Iterable[Fault]:
         """What else has its name, but for case, or its data, or lies inside or around it."""
@@ -179,17 +186,22 @@ class Places:
             if other.key != share.key:
                 hint = "SMB does not tell capitals apart"
                 yield Fault("name", f"it differs from share {other.name} only in case", hint)
-        around = [other for above in self._above(share) for other in self.specs.get(above, [])]
-        for other in [*self.specs[self._place(share)], *around, *self.inside.get(self._place(share), [])]:
+        place = self._place(share)
+        for other in [*self._around(place), *self._inside(place)]:
             if other.key != share.key:
                 what = f"share {other.name} of gateway {other.gateway} ({show_source(other.source)})"
                 hint = "two shares never have the same data, or one inside the other"
                 yield Fault(f"source.{SOURCE_SPECS[share.source.kind]}", f"it is in use by {what}", hint)
 
 
-def _spec(share: Share) -> str:
-    source: Any = share.source
-    return str(getattr(source, SOURCE_SPECS[source.kind]))
+@functools.lru_cache(maxsize=1 << 16)
+def _where(source: Source) -> tuple[str, ...]:
+    """Whether a source is all nodes' alike (else ""), what its place is a name in, and that place, in parts."""
+    fields = vars(source)
+    shared = isinstance(source, CephfsSource) or fields.get("shared", False)
+    space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
+    place = str(fields[SOURCE_SPECS[source.kind]])
+    return ("all nodes" if shared else "", f"{space} {fields.get('conf', '')}", *place.strip("/").split("/"))
 
 
 def _principals(share: Share, staged: World) -> Iterable[Fault]:

@@ -46,7 +46,7 @@ class Convergence:
         self, former: World, wanted: Sequence[Resource], ledger: Ledger, tell: Tell, anew: bool = False
     ) -> Result:
         """Converge what the saved records `wanted` reach, and prove changed shares, or all. Raises GatewayError."""
-        world = self.site.world()
+        world = former.staged(wanted)
         passwords = {r.name: r.password.get_secret_value() for r in wanted if isinstance(r, User) and r.password}
         result = Result()
         for scope in self.site.scopes(wanted, world):

@@ -75,7 +75,7 @@ class Engine:
         records = self.intake.checked(items, world, options)
         tell("request", "checked", 0)
         with self._turn(records, world):
-            former, wanted, journal = self._save(records)
+            former, wanted, journal = self._save(records, world)
             ledger = self._ledger(journal, tell)
             try:
                 result = self.convergence.forward(former, wanted, ledger, tell)
@@ -89,11 +89,11 @@ class Engine:
         result.changes = ledger.changes
         return result
 
-    def _save(self, records: list[Resource]) -> tuple[World, list[Resource], journals.Journal]:
-        """Allocate and keep the records, under the lock of the store; secrets first."""
+    def _save(self, records: list[Resource], checked: World) -> tuple[World, list[Resource], journals.Journal]:
+        """Allocate and keep the records, which were checked in a world, under the lock of the store; secrets first."""
         with self.site.store.lock():
             former = self.site.world()
-            wanted = [r.sealed("creating") for r in self.intake.checked_again(records, former)]
+            wanted = [r.sealed("creating") for r in self.intake.checked_again(records, former, checked)]
             before = [b for record in wanted if (b := former.get(record)) is not None]
             journal = journals.Journal.begin(self.site.paths.journal, before, wanted)
             try:

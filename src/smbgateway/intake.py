@@ -54,14 +54,16 @@ class Intake:
             raise Invalid.of(list(dict.fromkeys(faults)))
         return records
 
-    def checked_again(self, records: list[Resource], former: World) -> list[Resource]:
-        """Others may have been faster: the checks between records again, on what is true under the lock.
+    def checked_again(self, records: list[Resource], former: World, checked: World) -> list[Resource]:
+        """Others may have been faster: the checks between records again, unless all is as when they were `checked`.
 
         Returns the records complete with what was allocated. Raises Invalid, Conflict.
         """
+        wanted = self.allocated(records, former)
+        if former == checked:
+            return wanted
         for record in records:
             self._check_digest(record, former)
-        wanted = self.allocated(records, former)
         if faults := check(former.staged(wanted), former, wanted):
             raise Invalid.of(faults)
         return wanted
