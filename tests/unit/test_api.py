@@ -1,5 +1,6 @@
 """The routes in this process: what they take, what they refuse and how, and what a change leaves to be seen."""
 
+import json
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from smbgateway.intake import Options
 from smbgateway.jobs import Job, Jobs
 from smbgateway.store import MemoryStore
 
-from .machine import Api, EmptyMachine, new_engine
+from .machine import ANSWERS, Api, EmptyMachine, new_engine
 
 SECRET = "Hunter-Two-22"
 USER = {"kind": "user", "name": "alice", "password": SECRET}
@@ -54,6 +55,23 @@ def full(api: Api) -> Api:
 
 def test_version(api: Api) -> None:
     assert api.get("/v1/version") == (200, {"version": __version__, "node": "one", "samba": "4.17.12-Debian"})
+
+
+def test_what_a_share_can_be_made_of(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = {
+        "ifname": "vmbr0",
+        "linkinfo": {"info_kind": "bridge"},
+        "addr_info": [{"local": "192.0.2.7", "scope": "global"}],
+    }
+    monkeypatch.setitem(ANSWERS, "ip", json.dumps([link]))
+    status, said = api.get("/v1/choices?name=docs")
+    assert status == 200
+    assert said["modes"] == [
+        {"kind": "native", "reason": "", "hint": ""},
+        {"kind": "lxc", "reason": "this node has no template for containers", "hint": "make one: template build"},
+    ]
+    assert (said["bridges"], said["addresses"]) == (["vmbr0"], ["192.0.2.7"])
+    assert said["roots"][-1] == {"path": api.engine.site.paths.roots[-1], "free": 900000 * 4096}
 
 
 def test_nothing_yet(api: Api) -> None:

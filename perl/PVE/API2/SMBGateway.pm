@@ -164,7 +164,7 @@ sub _optional {
     return { map { $_->[0] => { $_->[1]->%*, optional => 1 } } _pairs($schemas) };
 }
 
-my @FOLDERS = qw(gateways groups jobs places receivers shares status templates users version);
+my @FOLDERS = qw(choices gateways groups jobs places receivers shares status templates users version);
 __PACKAGE__->register_method({
     name => 'index',
     path => '',
@@ -206,6 +206,10 @@ _read('job', 'jobs/{job}', [job => '[0-9a-f]{1,32}'], '/v1/jobs');
 _method('list_places', 'GET', 'places', [@MAY_SEE], [], { name => { type => 'string', maxLength => 80 } },
     { type => 'array', items => { type => 'object' } },
     sub { return _ask('GET', '/v1/places?name=' . _target($_[0]->{name}))->{places} });
+
+_method('choices', 'GET', 'choices', [@MAY_SEE], [], { name => { type => 'string', maxLength => 80 } },
+    { type => 'object' },
+    sub { return _ask('GET', '/v1/choices?name=' . _target($_[0]->{name})) });
 
 my $create = _schemas('create');
 my $prepared = sub {

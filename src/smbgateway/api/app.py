@@ -27,6 +27,7 @@ from ..versions import Versions
 from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
+from .choosing import add_choices
 from .clusters import add_clusters
 from .door import Asked, add_door
 from .machines import add_machines
@@ -69,6 +70,7 @@ def make(engine: Engine, monitor: Monitor | None = None) -> FastAPI:
     _changing(app, engine, jobs)
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
+    add_choices(app, engine)
     add_clusters(app, engine)
     add_machines(app, engine, jobs)
     add_receivers(app, courier, site.node)

@@ -6,7 +6,10 @@ window.SMBGateway = {
     /** Text as HTML: for everything that a renderer, a template or a message is made of. */
     encode: (text) => Ext.htmlEncode(String(text ?? '')),
 
-    /** A sentence with values in it, each encoded: say(gettext('{0} of {1}'), used, limit). */
+    /** A sentence with values in it, as text: fill(gettext('{0} of {1}'), used, limit). */
+    fill: (sentence, ...values) => Ext.String.format(sentence, ...values),
+
+    /** The same as HTML: each value is encoded. */
     say: (sentence, ...values) => Ext.String.format(sentence, ...values.map(SMBGateway.encode)),
 
     /** A message to close. All of it is text. */

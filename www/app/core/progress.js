@@ -68,7 +68,7 @@ Ext.define('SMBGateway.ProgressWindow', {
             this.show();
             this.down('#stop').show();
             const result = await SMBGateway.host.follow(this.job, (progress) => lines.add(progress));
-            lines.end('done', SMBGateway.resultHtml(result));
+            lines.end('done', await this.resultHtml(result));
             this.finish(this.quiet && !result.warnings.length);
             return result;
         } catch (error) {
@@ -81,6 +81,9 @@ Ext.define('SMBGateway.ProgressWindow', {
             throw error;
         }
     },
+
+    /** What is shown after the lines, where all went well. */
+    resultHtml: (result) => SMBGateway.resultHtml(result),
 
     finish(closes) {
         SMBGateway.news.fireEvent('changed');
@@ -99,8 +102,7 @@ Ext.define('SMBGateway.ProgressWindow', {
 /** What a job did, after its lines. HTML. */
 SMBGateway.resultHtml = (result) => {
     const { encode } = SMBGateway;
-    const proofs = result.proofs.map(({ text }) => `<p class="smbgw-good">${encode(text)}</p>`);
     const warnings = result.warnings.map((text) => `<p class="smbgw-warning">${encode(text)}</p>`);
     const kept = result.kept.map((text) => `<p>${SMBGateway.say(gettext('kept: {0}'), text)}</p>`);
-    return `<div class="smbgw-result" role="status"><p><b>${gettext('Done.')}</b></p>${[...proofs, ...warnings, ...kept].join('')}</div>`;
+    return `<div class="smbgw-result" role="status"><p><b>${gettext('Done.')}</b></p>${[...warnings, ...kept].join('')}</div>`;
 };

@@ -42,7 +42,7 @@ SMBGateway.ago = (seconds) => {
     const past = Math.max(0, Date.now() / 1000 - seconds);
     const steps = [[60, 1, gettext('{0} s ago')], [3600, 60, gettext('{0} min ago')], [86400, 3600, gettext('{0} h ago')]];
     const [, unit, sentence] = steps.find(([below]) => past < below) ?? [0, 86400, gettext('{0} d ago')];
-    return SMBGateway.say(sentence, Math.floor(past / unit));
+    return SMBGateway.fill(sentence, Math.floor(past / unit));
 };
 
 /** A Unix time as date and time of day here. */

@@ -3,6 +3,10 @@
 
 SMBGateway.encodeCells = () => {
     Ext.define('SMBGateway.EncodedColumn', { override: 'Ext.grid.column.Column', renderer: Ext.htmlEncode });
+    Ext.define('SMBGateway.EncodedBoundList', {
+        override: 'Ext.view.BoundList',
+        getInnerTpl: (field) => `{${field}:htmlEncode}`,
+    });
     // These make their cells themselves.
     for (const name of ['Boolean', 'Check', 'Number', 'Date', 'Action', 'RowNumberer', 'Widget']) {
         Ext.define(`SMBGateway.Own${name}Column`, { override: `Ext.grid.column.${name}`, renderer: undefined });

@@ -14,18 +14,18 @@ Ext.define('SMBGateway.StandaloneWizard', {
         this.items = [
             {
                 xtype: 'form', border: false, layout: 'fit',
-                items: [{ xtype: 'tabpanel', itemId: 'wizcontent', border: false, plain: true, items: cards, listeners: { scope: this, tabchange: 'look' } }],
+                items: [{ xtype: 'tabpanel', itemId: 'wizcontent', border: false, plain: true, items: cards, listeners: { scope: this, tabchange: 'check' } }],
             },
         ];
         this.fbar = [
             '->',
-            { text: gettext('Back'), itemId: 'back', handler: () => this.step(-1) },
-            { text: gettext('Next'), itemId: 'next', cls: 'smbgw-primary', handler: () => this.step(1) },
+            { text: gettext('Back'), itemId: 'back', handler: () => this.go(-1) },
+            { text: gettext('Next'), itemId: 'next', cls: 'smbgw-primary', handler: () => this.go(1) },
             { text: gettext('Finish'), itemId: 'submit', cls: 'smbgw-primary', hidden: true, handler: () => this.card().onSubmit() },
         ];
         this.callParent();
-        this.query('field').forEach((field) => field.on({ scope: this, change: 'look', validitychange: 'look' }));
-        this.on('afterrender', this.look, this);
+        this.query('field').forEach((field) => field.on({ scope: this, change: 'check', validitychange: 'check' }));
+        this.on('afterrender', this.check, this);
     },
 
     cards() {
@@ -42,7 +42,7 @@ Ext.define('SMBGateway.StandaloneWizard', {
     },
 
     /** What the buttons may do, and which cards may be gone to. */
-    look() {
+    check() {
         const card = this.card();
         const at = this.cards().items.indexOf(card);
         const good = this.isGood(card);
@@ -54,7 +54,7 @@ Ext.define('SMBGateway.StandaloneWizard', {
         }
     },
 
-    step(by) {
+    go(by) {
         const at = this.cards().items.indexOf(this.card()) + by;
         this.cards().items.getAt(at).enable();
         this.cards().setActiveTab(at);

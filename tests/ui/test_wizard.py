@@ -1,0 +1,137 @@
+"""The wizard: a share made with the mouse serves a real client, and every fault lands where it belongs."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.real.world import PASSWORD
+
+from .conftest import Gateway, Window, let_in
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.fixture
+def wizard(page: Page) -> Page:
+    press(page, "Create share")
+    expect(page.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
+    return page
+
+
+def test_five_clicks_make_a_share_that_a_client_uses(page: Page, gateway: Gateway) -> None:
+    press(page, "Create share")
+    expect(page.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
+    press(page, "Next")
+    page.get_by_role("radio", name="A directory below").click()
+    press(page, "Review")
+    expect(page.get_by_text("things will be done")).to_be_visible()
+    command = f"pve-smbgateway create share --gateway files --source directory:{gateway.site.srv}/share --user alice"
+    expect(page.get_by_text(command)).to_be_visible()
+    press(page, "Create")
+    expect(page.get_by_text("Done.")).to_be_visible()
+    expect(page.get_by_text("login as alice")).to_be_visible()
+    expect(page.get_by_text("\\\\127.0.0.1\\share")).to_be_visible()
+    assert gateway.site.works("share")
+    press(page, "Close")
+    expect(page.get_by_role("gridcell", name="share", exact=True)).to_be_visible()
+    gateway.remove("share", "share")
+
+
+def test_a_share_on_an_image_with_a_new_user_and_what_may_be_chosen(wizard: Page, gateway: Gateway) -> None:
+    lxc = wizard.get_by_role("radio", name="In a container")
+    expect(lxc).to_have_attribute("aria-disabled", "true")
+    expect(lxc).to_contain_text("template build")
+    press(wizard, "Next")
+    expect(wizard.get_by_role("radio", name="An image file below")).to_have_attribute("aria-checked", "true")
+    press(wizard, "Next")
+    wizard.get_by_label("Name:").fill("plans")
+    wizard.get_by_role("textbox", name="Quota").fill("400M")
+    wizard.get_by_label("Comment:").fill("drawings & <b>plans</b>")
+    press(wizard, "Next")
+    press(wizard, "alice: No")
+    expect(wizard.get_by_text("Nobody can open the share yet.")).to_be_visible()
+    press(wizard, "Create user")
+    dialog = wizard.get_by_role("dialog", name="Create user")
+    dialog.get_by_label("Name:", exact=True).fill("Bob")
+    dialog.get_by_label("Password:").fill(PASSWORD)
+    press(wizard, "Create")
+    expect(dialog.get_by_text('"Bob" is not a name: small letters')).to_be_visible()
+    dialog.get_by_label("Name:", exact=True).fill("bob")
+    press(wizard, "Create")
+    expect(wizard.get_by_role("button", name="bob: Read and write")).to_have_attribute("aria-pressed", "true")
+    press(wizard, "Next")
+    expect(wizard.get_by_text("Gateway files serves the share at the addresses that it has")).to_be_visible()
+    press(wizard, "Next")
+    expect(wizard.get_by_role("cell", name="400 MiB")).to_be_visible()
+    press(wizard, "Create")
+    expect(wizard.get_by_text("login as bob")).to_be_visible()
+    assert gateway.site.works("plans", user="bob")
+    assert "NT_STATUS_ACCESS_DENIED" in gateway.site.smb("plans")
+    press(wizard, "Close")
+    gateway.remove("share", "plans")
+    gateway.remove("user", "bob")
+
+
+def test_faults_come_to_their_fields_and_steps(wizard: Page, gateway: Gateway) -> None:
+    press(wizard, "Next")
+    wizard.get_by_role("radio", name="Another place").click()
+    wizard.get_by_label("Place:").fill("directory:/etc/secret")
+    press(wizard, "Next")
+    wizard.get_by_label("Name:").fill("homes")
+    wizard.get_by_role("textbox", name="Quota").fill("")
+    press(wizard, "Review")
+    place = wizard.get_by_label("Place:")
+    expect(place).to_have_attribute("aria-invalid", "true")
+    expect(wizard.get_by_text("/etc")).to_be_visible()
+    wizard.get_by_role("tab", name="Share").click()
+    expect(wizard.get_by_text('"homes" is a reserved name')).to_be_visible()
+    wizard.get_by_label("Name:").fill("<img src=x onerror=alert(1)>")
+    press(wizard, "Review")
+    wizard.get_by_role("tab", name="Share").click()
+    expect(wizard.get_by_text("is not a share name: letters, digits, blanks")).to_be_visible()
+    wizard.get_by_label("Name:").fill("docs")
+    wizard.get_by_role("tab", name="Storage").click()
+    wizard.get_by_role("radio", name="A directory below").click()
+    press(wizard, "Review")
+    expect(wizard.get_by_text("share docs is there already (change it with update)")).to_be_visible()
+    assert [share["name"] for share in gateway.client.get("/v1/shares")["shares"]] == ["docs"]
+
+
+def test_the_keyboard_alone_makes_a_share(page: Page, gateway: Gateway) -> None:
+    page.get_by_role("button", name="Create share").focus()
+    page.keyboard.press("Enter")
+    card = page.get_by_role("radio", name="On this node")
+    expect(card).to_have_attribute("aria-checked", "true")
+    page.get_by_role("tab", name="Mode").focus()
+    page.keyboard.press("Tab")
+    expect(card).to_be_focused()
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="An image file").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="A directory below")).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_role("radio", name="A directory below")).to_be_focused()
+    page.get_by_role("button", name="Review").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("things will be done")).to_be_visible()
+    page.get_by_role("button", name="Create", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Done.")).to_be_visible()
+    expect(page.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Enter")
+    gateway.remove("share", "share")
+
+
+def test_a_phone_shows_the_wizard_whole(window: Window, gateway: Gateway, session: str) -> None:
+    with window(width=390, height=844) as page:
+        let_in(page.context, gateway, session)
+        page.goto(gateway.url)
+        press(page, "Create share")
+        expect(page.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
+        box = page.get_by_role("dialog", name="Create SMB share").bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        press(page, "Review")
+        expect(page.get_by_text("things will be done")).to_be_visible()
