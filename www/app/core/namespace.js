@@ -3,6 +3,9 @@
 window.gettext ??= (text) => text;
 
 window.SMBGateway = {
+    /** Where this file is from. */
+    script: document.currentScript.src,
+
     /** Text as HTML: for everything that a renderer, a template or a message is made of. */
     encode: (text) => Ext.htmlEncode(String(text ?? '')),
 

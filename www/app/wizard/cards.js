@@ -10,7 +10,7 @@ Ext.define('SMBGateway.Cards', {
 
     initComponent() {
         this.items = [
-            { xtype: 'hiddenfield', name: this.name, listeners: { change: () => this.draw() } },
+            { xtype: 'hiddenfield', name: this.name, listeners: { change: () => (this.draw(), this.fireEvent('change', this)) } },
             { xtype: 'component', itemId: 'group', autoEl: { tag: 'div', role: 'radiogroup', 'aria-label': this.label } },
         ];
         this.callParent();

@@ -64,6 +64,11 @@ Ext.define('SMBGateway.Wizard', {
 
     /** What the steps say of themselves has changed: buttons and tabs follow, as after a change of any field. */
     look() {
+        const card = this.down('#wizcontent').getActiveTab();
+        if (card.onSubmit) {
+            this.down('#submit').setDisabled(!card.validator());
+            return;
+        }
         const field = this.down('hiddenfield');
         field.fireEvent('validitychange', field, true);
     },
@@ -120,4 +125,8 @@ SMBGateway.freeName = (taken) => {
     return name;
 };
 
-SMBGateway.createShare = () => Ext.create('SMBGateway.Wizard').show();
+SMBGateway.createShare = () => {
+    const wizard = Ext.create('SMBGateway.Wizard');
+    wizard.show();
+    return wizard;
+};
