@@ -27,10 +27,14 @@ KEY_FILES = [
     "/usr/share/man/man8/pve-smbgateway.8.gz",
     "/usr/share/perl5/PVE/API2/SMBGateway.pm",
     "/usr/share/perl5/PVE/Storage/Custom/SMBGateway.pm",
+    "/usr/share/pve-manager/js/smb-gateway.css",
+    "/usr/share/pve-manager/js/smb-gateway.js",
     "/usr/share/pve-manager/templates/default/smbgateway-body.txt.hbs",
     "/usr/share/pve-manager/templates/default/smbgateway-subject.txt.hbs",
     "/usr/share/pve-smbgateway/scripts/preflight",
     "/usr/share/pve-smbgateway/scripts/ui-line",
+    "/usr/share/pve-smbgateway/www/ext-6.2.0/SOURCE",
+    "/usr/share/pve-smbgateway/www/index.html",
 ]
 PAGE = """\
 <script type="text/javascript" src="/pve2/js/pvemanagerlib.js?ver=9.2"></script>
@@ -45,7 +49,7 @@ def names_of(deb: Path) -> list[str]:
 
 def test_the_same_sources_give_the_same_package(deb: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(".*", "build", "dist", "__pycache__"))
+    shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(".*", "debian13", "dist", "__pycache__"))
     environment = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
     command = ["sh", "-c", f'umask 077; exec "{copy}/build-deb" "{tmp_path}/out"']
     subprocess.run(command, check=True, capture_output=True, env=environment)
@@ -189,7 +193,7 @@ def test_a_samba_that_comes_later_stays_down(clean: Root) -> None:
 
 def test_the_line_in_the_page_of_proxmox_comes_stays_and_goes(clean: Root, tmp_path: Path) -> None:
     page = clean.file("/usr/share/pve-manager/index.html.tpl")
-    manager = {"/usr/share/pve-manager/index.html.tpl": PAGE, "/usr/share/pve-manager/js/smb-gateway.js": "1;"}
+    manager = {"/usr/share/pve-manager/index.html.tpl": PAGE}
     clean.run("dpkg", "-i", packed(clean, tmp_path, "pve-manager", manager))
     clean.install(DEB)
     lines = page.read_text().splitlines()
@@ -198,6 +202,7 @@ def test_the_line_in_the_page_of_proxmox_comes_stays_and_goes(clean: Root, tmp_p
     assert page.read_text().splitlines() == lines  # the upgrade brought a page without it
     clean.run("apt-get", "remove", "-y", "-q", "pve-smbgateway")
     assert page.read_text() == PAGE
+    assert not clean.file("/usr/share/pve-manager/js/smb-gateway.js").exists()
 
 
 def test_a_page_without_a_place_for_the_line_stays_as_it_is(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_add_storage_opens_the_wizard_which_makes_a_share_that_a_client_uses(bar
     made.open(bare)
     add(bare)
     expect(bare.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
-    assert bare.evaluate("Ext.ComponentQuery.query('window')[0] instanceof PVE.window.Wizard")
+    assert bare.evaluate("Ext.WindowManager.getActive() instanceof PVE.window.Wizard")
     press(bare, "Next")
     bare.get_by_role("radio", name="A directory below").click()
     press(bare, "Review")
