@@ -20,7 +20,7 @@ _pve_smbgateway() {
         esac
     done
     case "$previous" in
-    --root | --path | --file | -f | --allow-path) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --root | --path | --file | -f | --allow-path | --metrics-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
     case "$command $previous" in
     'create --mode') _smbgw_words native lxc; return ;;
@@ -107,7 +107,7 @@ _pve_smbgateway() {
     'token create') _smbgw_words -h --help --role --root --json -j --verbose ;;
     'token list') _smbgw_words -h --help --root --json -j --verbose ;;
     'token delete') _smbgw_words -h --help --root --json -j --verbose ;;
-    'serve') _smbgw_words -h --help --node --root --json -j --verbose ;;
+    'serve') _smbgw_words -h --help --node --metrics-file --root --json -j --verbose ;;
     'web') _smbgw_words -h --help --listen --port --root --json -j --verbose ;;
     'version') _smbgw_words -h --help --root --json -j --verbose ;;
     'completion') _smbgw_words bash zsh fish; _smbgw_words -h --help --root --json -j --verbose ;;

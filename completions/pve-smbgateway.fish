@@ -448,6 +448,7 @@ complete -c pve-smbgateway -n '__smbgw_at token delete' -l json -d 'one JSON doc
 complete -c pve-smbgateway -n '__smbgw_at token delete' -l verbose -d 'show the requests to the engine too'
 complete -c pve-smbgateway -n '__smbgw_at serve' -l help -d 'show this help'
 complete -c pve-smbgateway -n '__smbgw_at serve' -l node -r -d 'name of this node (default: the host\'s)'
+complete -c pve-smbgateway -n '__smbgw_at serve' -l metrics-file -r -F -d 'write metrics for Prometheus there, such as /var/lib/prometheus/node-exporter/smbgateway.prom'
 complete -c pve-smbgateway -n '__smbgw_at serve' -l root -r -F -d 'the installation below DIR (default: PVE_SMBGATEWAY_ROOT, or /)'
 complete -c pve-smbgateway -n '__smbgw_at serve' -l json -d 'one JSON document on standard output, errors too'
 complete -c pve-smbgateway -n '__smbgw_at serve' -l verbose -d 'show the requests to the engine too'

@@ -124,6 +124,14 @@ class Node:
         sync_directory(os.path.dirname(path))
 
 
+def replace_file(path: str, text: str) -> None:
+    """Replace a file by rename, and leave it to the kernel when that is brought to disk: for what is soon said anew."""
+    new = f"{path}.new"
+    with open(new, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(new, path)
+
+
 def _kill(process: subprocess.Popen[str]) -> None:
     """Kill a command with its session, and do not wait for what survives: who left it, or hangs in a dead mount."""
     os.killpg(process.pid, 9)

@@ -6,7 +6,6 @@ A share that is not in it is not served by this node now. A file that is old say
 """
 
 import json
-import os
 from collections.abc import Mapping
 
 from .sources import Usage
@@ -16,11 +15,3 @@ def live_text(node: str, usages: Mapping[str, Usage], now: float) -> str:
     """The file: total is the limit, or what the file system has for the share."""
     shares = {key: [usage.total, usage.available, usage.used] for key, usage in usages.items()}
     return json.dumps({"at": int(now), "node": node, "shares": shares}, separators=(",", ":")) + "\n"
-
-
-def write_live(path: str, text: str) -> None:
-    """Replace the file by rename. It lies in memory (/run), so nothing needs to be brought to disk."""
-    new = f"{path}.new"
-    with open(new, "w", encoding="ascii") as file:
-        file.write(text)
-    os.replace(new, path)

@@ -8,15 +8,18 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from . import __version__
 from .engine import Engine
 from .errors import GatewayError
-from .live import live_text, write_live
+from .host import replace_file
+from .live import live_text
 from .model import Gateway, Share
 from .notify.courier import Courier
 from .notify.notice import Notice
+from .quota.exposition import exposition
 from .quota.forecast import Forecast
 from .quota.history import QUARTER, History
 from .quota.levels import Event, Standing, judge, judge_forecast
@@ -34,7 +37,7 @@ SHARE_OF_TIME = 10  # a round takes at most so small a part of the time, if it c
 SAMPLE = 55.0  # seconds between samples that are kept, at least
 WAIT = 2.0  # seconds for answers; what comes later counts in the next round
 HOUR = 3600.0
-OUTLOOKS = 500  # made anew in one round, the oldest first
+OUTLOOKS = 300  # made anew in one round, the oldest first
 TURN = 120.0  # seconds that a member of a cluster leaves to those before it to tell
 TOPIC = "smbgateway-monitor"
 
@@ -48,8 +51,10 @@ class Monitor:
         courier: Courier,
         clock: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = time.monotonic,
+        textfile: str = "",
     ) -> None:
         self.engine, self.courier, self.clock, self.elapsed = engine, courier, clock, elapsed
+        self.textfile = textfile  # what Prometheus is told, for its node exporter
         site = engine.site
         self.history = History(site.paths.history)
         self.published = Published(site.paths.config, site.node)
@@ -57,7 +62,8 @@ class Monitor:
         self.watched: Mapping[str, Watched] = {}
         self.rows: Mapping[str, Row] = {}  # of shares
         self.users: Mapping[str, list[Row]] = {}  # of their users, by share
-        self.turn = 0  # number of the round
+        self.listing = listing([], [])  # all rows, for who asks: to write 10,000 anew takes a tenth of a second
+        self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
         self.changed: dict[str, int] = {}  # the round in which a row became what it is
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
         self._sizes = Sizes(engine)
@@ -93,6 +99,7 @@ class Monitor:
 
     def round(self) -> None:
         """Read, keep, judge, publish, tell."""
+        began = time.monotonic()
         world = self.engine.site.world()
         shares = self._shares(world)
         self.read(world, shares)
@@ -102,6 +109,9 @@ class Monitor:
             self._sample(world, now, elapsed)
         self._show(now)
         self._sizes.publish(world, {key: watched.reading for key, watched in self.watched.items()}, now)
+        self.seconds = time.monotonic() - began
+        if self.textfile:
+            replace_file(self.textfile, self.metrics())
 
     def _shares(self, world: World) -> dict[str, Share]:
         """Those whose data this node looks after."""
@@ -161,7 +171,8 @@ class Monitor:
             for event in events:
                 told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
                 notices.append(notice(event, watched.share, usage.used, usage.limit, told, watched.user))
-            self._set(key, replace(watched, standing=standing))
+            if standing is not watched.standing:
+                self._set(key, replace(watched, standing=standing))
         if notices:
             self.courier.tell(notices)  # before it is kept as told: twice is better than never
             self.history.note(json.dumps(event_row(each)) for each in notices)
@@ -188,9 +199,10 @@ class Monitor:
             self._kept[key] = wanted
 
     def _publish(self, world: World, now: float, elapsed: float) -> None:
-        if self.published.due(now, len(self.watched)):
+        shares = [key for key, watched in self.watched.items() if not watched.user]
+        if self.published.due(now, len(shares)):
             points = self.history.quarters(now - (POINTS + 1) * QUARTER, now)
-            self.published.write_history({key: each for key, each in points.items() if key in self.rows}, now)
+            self.published.write_history({key: points.get(key, []) for key in shares}, now)
         if elapsed - self._cleaned >= HOUR:
             self._cleaned = elapsed
             self.history.clean(now, elapsed, self.watched)
@@ -221,7 +233,7 @@ class Monitor:
                 users.setdefault(watched.share.key, []).append(user_row(watched, now))
         turn, self.users = self.turn + 1, users
         changed = {key: self.changed[key] if self.rows.get(key) == each else turn for key, each in rows.items()}
-        self.rows, self.changed = rows, changed
+        self.rows, self.changed, self.listing = rows, changed, listing(rows.values(), self.troubles)
         self.turn = turn
 
     # -- questions --------------------------------------------------------------------------------------------------
@@ -230,6 +242,11 @@ class Monitor:
     def troubles(self) -> list[str]:
         """What keeps the monitor from its work."""
         return [trouble for trouble in (self.history.trouble, self.published.trouble) if trouble]
+
+    def metrics(self) -> str:
+        """What Prometheus is told."""
+        rows, node = list(self.rows.values()), self.engine.site.node
+        return exposition(node, __version__, rows, self.users, self.seconds, len(self.troubles))
 
     def find(self, name: str) -> Watched:
         """A share by its key, or its name where only one gateway has it. Raises NotFound, Conflict."""
@@ -258,7 +275,7 @@ class Sizes:
         site = self.engine.site
         stored = {key: usage for key, usage in usages.items() if world.shares[key].storage}
         os.makedirs(os.path.dirname(site.paths.live), mode=0o755, exist_ok=True)
-        write_live(site.paths.live, live_text(site.node, stored, now))
+        replace_file(site.paths.live, live_text(site.node, stored, now))
         if not self._thread.is_alive():
             self._thread = threading.Thread(target=self._publish, args=(world, usages), name="sizes", daemon=True)
             self._thread.start()
@@ -276,6 +293,11 @@ class Sizes:
                 self._told[key] = usage, now
             except (GatewayError, OSError) as error:
                 print(f"monitor: the size of share {key} cannot be told: {error}", flush=True)
+
+
+def listing(rows: Iterable[Row], troubles: list[str]) -> bytes:
+    """The answer to who asks for all."""
+    return json.dumps({"shares": list(rows), "troubles": troubles}).encode("ascii")
 
 
 def event_row(told: Notice) -> Row:

@@ -21,17 +21,17 @@ class Paths:
     def _below(self, path: str) -> str:
         return os.path.join(self.root, path.lstrip("/"))
 
-    @property
+    @cached_property
     def state(self) -> str:
         """State of this node."""
         return self._below("/var/lib/pve-smbgateway")
 
-    @property
+    @cached_property
     def config(self) -> str:
         """Desired state, shared by all nodes on Proxmox VE."""
         return f"{PVE}/smbgateway" if self.on_proxmox else f"{self.state}/config"
 
-    @property
+    @cached_property
     def priv(self) -> str:
         """Secrets, readable by root only."""
         return f"{PVE}/priv/smbgateway" if self.on_proxmox else f"{self.state}/priv"
@@ -71,7 +71,7 @@ class Paths:
         """What receivers are yet to be told."""
         return f"{self.state}/untold"
 
-    @property
+    @cached_property
     def mounts(self) -> str:
         """Mounts of sources: MOUNTS/GATEWAY/SHARE, served is `data` inside."""
         return f"{self.state}/mounts"
@@ -104,7 +104,7 @@ class Paths:
         """What avahi-daemon announces."""
         return self._below("/etc/avahi")
 
-    @property
+    @cached_property
     def roots(self) -> tuple[str, ...]:
         """Directories below which an administrator may place sources."""
         return tuple(dict.fromkeys(["/srv", self._below("/srv")]))

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from smbgateway.live import live_text, write_live
+from smbgateway.host import replace_file
+from smbgateway.live import live_text
 from smbgateway.sources import Usage
 
 from .perl import PERL, STANDIN, attempt, perl
@@ -47,7 +48,7 @@ def snapshot(tmp_path: Path) -> Path:
     """The snapshot, as the engine writes it."""
     path = tmp_path / "status.json"
     usages = {"files/docs": Usage(40 << 30, 100 << 30, 50 << 30), "files/isos": Usage(1, None, 2)}
-    write_live(str(path), live_text("pve1", usages, time.time()))
+    replace_file(str(path), live_text("pve1", usages, time.time()))
     return path
 
 

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from smbgateway.live import live_text, write_live
+from smbgateway.host import replace_file
+from smbgateway.live import live_text
 from smbgateway.sources import Usage
 
 
@@ -15,6 +16,6 @@ def test_a_share_without_a_limit_is_as_large_as_what_it_has_and_may_have() -> No
 def test_the_file_is_replaced_in_one_piece(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     for text in ("one\n", "two\n"):
-        write_live(str(path), text)
+        replace_file(str(path), text)
         assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]

@@ -62,6 +62,14 @@ def test_the_limit_and_level_are_published_only_when_they_change(lab: Lab, tmp_p
     assert lab.monitor.rows == {}
 
 
+def test_the_history_is_published_twice_an_hour(lab: Lab) -> None:
+    written = set()
+    for _ in range(120):
+        lab.tick()
+        written.add(Path(lab.monitor.published.history).stat().st_mtime_ns)
+    assert 4 <= len(written) <= 5
+
+
 def test_a_source_that_cannot_be_read_is_unknown_since_when_and_why(lab: Lab) -> None:
     lab.host.used["docs"] = 5 * GI
     lab.tick()
@@ -173,6 +181,25 @@ def test_the_second_member_of_a_cluster_says_nothing_of_what_the_first_has_told(
     assert second.row()["level"] == "warning"
 
 
+def test_what_prometheus_is_told(lab: Lab, tmp_path: Path) -> None:
+    lab.host.used["docs"] = 8 * GI
+    lab.monitor.textfile = str(tmp_path / "smbgateway.prom")
+    lab.tick(times=40)
+    answer = lab.api().client.get("/v1/metrics")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    lines = answer.text.splitlines()
+    assert 'smbgateway_quota_used_bytes{gateway="files",share="docs"} 8589934592' in lines
+    assert 'smbgateway_quota_percent{gateway="files",share="docs"} 80' in lines
+    assert 'smbgateway_quota_level{gateway="files",share="docs"} 1' in lines
+    assert "# TYPE smbgateway_quota_level gauge" in lines
+    assert lines == (tmp_path / "smbgateway.prom").read_text().splitlines()
+    lab.host.broken = "the pool is gone"
+    lab.tick()
+    text = lab.monitor.metrics()
+    assert 'smbgateway_quota_known{gateway="files",share="docs"} 0\n' in text
+    assert "quota_used_bytes" not in text
+
+
 def test_the_routes(lab: Lab) -> None:
     lab.host.used["docs"] = 8 * GI
     lab.tick(times=40)
@@ -184,7 +211,7 @@ def test_the_routes(lab: Lab) -> None:
     assert status == 200
     assert shown["levels"] == {"notice": 75.0, "warning": 85.0, "critical": 95.0, "fills_within": 7.0}
     assert (shown["trends"]["week"], shown["users"]) == (None, [])
-    assert shown["trends"]["day"]["points"] > 8
+    assert shown["trends"]["day"]["points"] == 3
     status, history = api.get("/v1/quota/history?share=files/docs&span=week")
     assert (status, history["interval"]) == (200, 900)
     assert [point["used"] for point in history["points"]] == [8 * GI] * 2

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..model import Levels
 from ..monitor import Monitor
+from ..quota.exposition import TYPE
 from ..quota.history import DAY, HOUR, QUARTER, Grain
 from ..quota.rows import point_rows, row, trend_rows
 from .answers import Answer
@@ -31,6 +32,9 @@ STREAM: dict[int | str, dict[str, Any]] = {
         "description": "server-sent events `quota` (QuotaRows): all shares at first, then those that changed",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     },
+}
+METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "text format 0.0.4", "content": {"text/plain": {"schema": {"type": "string"}}}},
 }
 
 
@@ -168,7 +172,7 @@ def add_quotas(app: FastAPI, monitor: Monitor) -> None:
 
     @app.get("/v1/quota", response_model=QuotaRows, summary="What all shares of this node use, and where it leads")
     def quotas() -> Response:
-        return Answer({"shares": list(monitor.rows.values()), "troubles": monitor.troubles})
+        return Response(monitor.listing, media_type="application/json")
 
     @app.get("/v1/quota/show", response_model=QuotaShow, summary="All about one share's quota")
     def show_quota(share: ShareKey) -> Response:
@@ -191,6 +195,10 @@ def add_quotas(app: FastAPI, monitor: Monitor) -> None:
     @app.get("/v1/quota/events", response_model=QuotaEvents, summary="What was told lately")
     def quota_events(most: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
         return Answer({"events": monitor.events(most)})
+
+    @app.get("/v1/metrics", response_class=Response, responses=METRICS, summary="The same for Prometheus")
+    def metrics() -> Response:
+        return Response(monitor.metrics(), media_type=TYPE)
 
     @app.get("/v1/quota/stream", response_class=StreamingResponse, responses=STREAM, summary="Follow what shares use")
     async def quota_stream() -> Response:

@@ -46,11 +46,13 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.5)
 
 
-def serve(root: str = "/", node: str = "") -> None:
+def serve(root: str = "/", node: str = "", textfile: str = "") -> None:
     """Run the engine until SIGTERM. Raises Invalid for a root that Samba could not use, Conflict where one runs."""
     root = os.path.abspath(root)
     if any(letter in root for letter in ' %"\\\n'):
         raise Invalid(f'the root "{root}" has a blank or % or a quote in it: Samba could not use it')
+    if textfile and not os.path.isdir(os.path.dirname(os.path.abspath(textfile))):
+        raise Invalid(f"metrics cannot be written to {textfile}", "there is no such directory", hint="make it first")
     paths = Paths(root)
     engine = Engine(FileStore(paths), paths, Node(), node or this_node())
     listener = _listen(paths)
@@ -59,6 +61,7 @@ def serve(root: str = "/", node: str = "") -> None:
     for line in app.state.status.said:
         print(line, flush=True)
     courier, monitor = app.state.courier, app.state.monitor
+    monitor.textfile = textfile
     watch = Watch(engine, changed=monitor.wake)
     for name, run in (("watch", watch.run), ("notify", courier.run), ("monitor", monitor.run)):
         threading.Thread(target=run, name=name, daemon=True).start()

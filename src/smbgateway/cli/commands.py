@@ -349,6 +349,8 @@ def _job(parser: Parser) -> None:
 
 def _serve(parser: Parser) -> None:
     parser.add_argument("--node", metavar="NAME", default="", help="name of this node (default: the host's)")
+    text = "write metrics for Prometheus there, such as /var/lib/prometheus/node-exporter/smbgateway.prom"
+    parser.add_argument("--metrics-file", metavar="FILE", default="", help=text)
 
 
 def _web(parser: Parser) -> None:

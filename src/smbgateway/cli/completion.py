@@ -22,7 +22,7 @@ NAMES = {
     **{f"notify {verb}": "receiver" for verb in ("delete", "show", "test")},
     **{f"gateway {verb}": "gateway" for verb in ("update", "delete", "show")},
 }
-FILES = ("--root", "--path", "--file", "-f", "--allow-path")
+FILES = ("--root", "--path", "--file", "-f", "--allow-path", "--metrics-file")
 
 
 def run(session: Session, arguments: Namespace) -> int:

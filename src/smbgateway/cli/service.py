@@ -20,7 +20,7 @@ def serve(session: Session, arguments: Namespace) -> int:
     from ..errors import GatewayError
 
     try:
-        run(root=session.root, node=arguments.node)
+        run(root=session.root, node=arguments.node, textfile=arguments.metrics_file)
     except GatewayError as error:
         raise Problem(error.to_json()) from error
     return 0

@@ -77,6 +77,8 @@ def judge(
     found = seen(base, percent(used, limit), levels)
     up = RANKS.index(found) > RANKS.index(standing.level)
     pending = waiting(standing.pending, found != standing.level, up, now)
+    if pending is None and limit == standing.limit and standing.pending is None and standing.since:
+        return standing, None  # as nearly always
     standing = replace(standing, limit=limit, pending=pending, since=standing.since or now)
     if pending is None or not (changed or now - pending.since >= patience + (RISE if up else FALL)):
         return standing, None
@@ -107,6 +109,8 @@ def judge_forecast(
     bound = levels.fills_within * (RELIEF if standing.filling else 1)
     found = days is not None and 0 < days <= bound
     pending = waiting(standing.filling_pending, found != standing.filling, found, now)
+    if pending is standing.filling_pending is None:
+        return standing, None
     standing = replace(standing, filling_pending=pending)
     if pending is None or now - pending.since < patience + (FORECAST_RISE if found else FORECAST_FALL):
         return standing, None

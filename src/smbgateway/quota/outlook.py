@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .forecast import Forecast, forecast
 from .history import WIDTHS, Bucket, Grain, History
-from .trend import DAY, LEAST, WINDOWS, Point, Trend, measure
+from .trend import DAY, WINDOWS, Point, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
 SOONEST, LATEST = 900.0, 6 * 3600.0  # seconds until it is made anew
 PART = 24  # of the time that was seen, after which more is known
+MOST = 240  # points that a month is seen by
 TRUSTED = 6 * 3600.0  # seconds seen, from which on somebody is woken by a forecast: a first copy is no habit
 MOVED = 0.02  # of the limit: usage that has moved so far is news
 
@@ -24,16 +26,31 @@ class Outlook:
     trends: tuple[Trend, ...]
     forecast: Forecast
 
+    @cached_property
+    def seen(self) -> float:
+        """Seconds that it is made from."""
+        return max(trend.span for trend in self.trends)
+
+    @cached_property
+    def until(self) -> float:
+        """The time when another may say something else."""
+        soon = LATEST if self.forecast.earliest is None else self.forecast.earliest / 4
+        return self.at + min(max(SOONEST, self.seen / PART), LATEST, max(SOONEST / 15, soon))
+
+    @cached_property
+    def far(self) -> float:
+        """Bytes that usage has to move to be news."""
+        return MOVED * (self.limit or self.used)
+
     def due(self, now: float, used: int, limit: int | None) -> bool:
         """Whether another would say something else."""
-        age, seen = now - self.at, max(trend.span for trend in self.trends)
-        moved = abs(used - self.used) > MOVED * (limit or max(used, self.used))
-        soon = self.forecast.earliest is not None and age > self.forecast.earliest / 4
-        return moved or limit != self.limit or age < 0 or age >= min(max(SOONEST, seen / PART), LATEST) or soon
+        return not self.at <= now < self.until or limit != self.limit or abs(used - self.used) > self.far
 
     def days(self, now: float) -> float | None:
         """Days until it is full, where that is worth a warning; None: it is not."""
-        return self.now(now).days if max(trend.span for trend in self.trends) >= TRUSTED else None
+        if self.forecast.likely is None or self.seen < TRUSTED:
+            return None
+        return max(0.0, self.forecast.likely - max(0.0, now - self.at)) / DAY
 
     def now(self, now: float) -> Forecast:
         """The forecast as it is some time later."""
@@ -49,11 +66,10 @@ def outlook(history: History, key: str, now: float, used: int, limit: int | None
     """The outlook of a share that uses so much now."""
     last = Point(now, used, limit)
     quarters = points("quarter", history.buckets(key, "quarter", now - LONG, now))
-    if len(quarters) < LEAST:
-        quarters = points("raw", history.buckets(key, "raw", now - LEAST * SOONEST, now))
     hours = points("hour", history.buckets(key, "hour", now - WINDOWS[-1], now))
     recent = [*before(quarters, now), last]
-    whole = [*before(hours, now), last] if hours and now - hours[0].at >= LONG else recent
+    thin = hours[:: -(len(hours) // MOST + 1)][::-1]
+    whole = [*before(thin, now), last] if hours and now - hours[0].at >= LONG else recent
     seen = now - whole[0].at
     trends = [measure(recent, DAY), *(measure(whole, window) for window in WINDOWS[1:] if seen >= window / 2)]
     return Outlook(now, used, limit, tuple(trends), forecast(whole))
@@ -61,8 +77,7 @@ def outlook(history: History, key: str, now: float, used: int, limit: int | None
 
 def points(grain: Grain, buckets: Iterable[Bucket]) -> list[Point]:
     """Buckets as points: what was used at their end."""
-    width = WIDTHS[grain] if grain != "raw" else 0
-    return [Point(float(bucket.at + width), bucket.used, bucket.limit) for bucket in buckets]
+    return [Point(float(bucket.at + WIDTHS[grain]), bucket.used, bucket.limit) for bucket in buckets]
 
 
 def before(series: Sequence[Point], now: float) -> list[Point]:

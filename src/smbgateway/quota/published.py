@@ -34,8 +34,8 @@ def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, A
     """The points of one share on the grid that ends at `last`; null where nothing is known."""
     known = {at // QUARTER * QUARTER: (used, limit) for at, used, limit in points}
     grid = [known.get(last - QUARTER * number) for number in reversed(range(count))]
-    unit = 1024
-    while any(point and point[0] // unit >= DIGITS for point in grid):
+    unit, highest = 1024, max((point[0] for point in grid if point), default=0)
+    while highest // unit >= DIGITS:
         unit *= 2
     limits: list[list[int | None]] = []
     for number, point in enumerate(grid):
