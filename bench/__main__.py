@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import Any
 
-from . import cli, cluster, create, forecast, lxc, parallel, rest, scale, throughput
+from . import cli, cluster, create, forecast, lxc, parallel, quota, rest, scale, throughput
 from .figure import MISSED, Bench, Figure, chosen, list_table, promised, table
 from .timing import say
 
@@ -18,6 +18,7 @@ BENCHES = (
     [module.BENCH for module in (create, cli, scale, throughput, rest, parallel, forecast)]
     + lxc.BENCHES
     + cluster.BENCHES
+    + quota.BENCHES
 )
 
 
