@@ -741,6 +741,14 @@ def test_quotas_that_no_image_can_have_are_refused_by_field(lab: Lab) -> None:
     ]
 
 
+@pytest.mark.parametrize("lab", ["btrfs", XFS], indirect=True)
+def test_a_quota_beyond_the_file_system_is_refused_by_field(lab: Lab) -> None:
+    (fault,) = lab.source(quota=2**50).look()[0]
+    assert (fault.field, fault.hint, fault.waivable) == ("quota", "--force sets it all the same", True)
+    assert fault.message.startswith("1 PiB is more than the ")
+    assert fault.message.endswith(f" of the file system of {lab.home}")
+
+
 @pytest.mark.parametrize("lab", ["image"], indirect=True)
 def test_when_the_host_runs_full_an_image_is_taken_back(lab: Lab) -> None:
     mounts.run("truncate", "--size=600M", lab.home / "small")

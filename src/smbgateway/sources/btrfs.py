@@ -141,7 +141,7 @@ class Btrfs:
     def _quota_faults(self) -> list[Fault]:
         group, wanted = self._qgroup(self.volume), self.place.quota
         if group is None or wanted is None or wanted >= group.used:
-            return []
+            return cells.oversized(self.host, self.parent, wanted)
         message = f"{show_size(wanted)} is less than the {show_size(group.used)} in use"
         return [Fault("quota", message, "--force sets it all the same", waivable=True)]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
 from ..host import Host
+from ..sizes import show_size
 from ..step import Step
 from . import Place
 
@@ -247,6 +248,15 @@ def space(host: Host, path: str) -> tuple[int, int, int]:
     words = host.run("stat", "-f", "--printf=%b %f %a %S", "--", path).split()
     total, free, available, block = (int(word) for word in words)
     return total * block, (total - free) * block, available * block
+
+
+def oversized(host: Host, folder: str, wanted: int | None) -> list[Fault]:
+    """A limit that the file system of a folder can never give. To promise several shares the same space is no fault."""
+    total = space(host, folder)[0] if wanted else 0
+    if not wanted or wanted <= total:
+        return []
+    message = f"{show_size(wanted)} is more than the {show_size(total)} of the file system of {folder}"
+    return [Fault("quota", message, "--force sets it all the same", waivable=True)]
 
 
 def gone(what: str) -> Conflict:

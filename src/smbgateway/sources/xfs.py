@@ -114,11 +114,9 @@ class Xfs:
 
     def _quota_faults(self) -> list[Fault]:
         number, wanted = self._marked(self.path), self.place.quota
-        if not number or wanted is None:
-            return []
-        used, _ = projects.usages(self.host, self._mount(), number).get(number, (0, None))
-        if wanted >= used:
-            return []
+        used, _ = projects.usages(self.host, self._mount(), number).get(number, (0, None)) if number else (0, None)
+        if wanted is None or wanted >= used:
+            return cells.oversized(self.host, self.parent, wanted)
         message = f"{show_size(wanted)} is less than the {show_size(used)} in use"
         return [Fault("quota", message, "--force sets it all the same", waivable=True)]
 
