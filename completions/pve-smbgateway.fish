@@ -14,7 +14,7 @@ complete -c pve-smbgateway -n '__smbgw_at ' -l verbose -d 'show the requests to 
 complete -c pve-smbgateway -n '__smbgw_at ' -l version -d 'same as version'
 complete -c pve-smbgateway -n '__smbgw_at create' -l help -d 'show this help'
 complete -c pve-smbgateway -n '__smbgw_at create' -l source -r -d 'such as image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs, directory:/srv/docs'
-complete -c pve-smbgateway -n '__smbgw_at create' -l path -r -F -d 'same as --source directory:DIR'
+complete -c pve-smbgateway -n '__smbgw_at create' -l path -r -F -d 'same as --source directory:DIR; with --quota, what the file system there can limit: btrfs, xfs, or an image'
 complete -c pve-smbgateway -n '__smbgw_at create' -l yes -d 'without either: the place with most free space, unasked'
 complete -c pve-smbgateway -n '__smbgw_at create' -l quota -r -d 'limit, such as 10G or 1.5T'
 complete -c pve-smbgateway -n '__smbgw_at create' -l snapshots -r -d 'take and keep so many: hourly=24,daily=7,weekly=4,monthly=12, "none" for none'

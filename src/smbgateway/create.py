@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .errors import Fault, GatewayError, Invalid, NotFound
 from .installation import Installation
 from .model import examine, explained, parse_source
-from .places import offers
+from .places import at, offers
 from .proxmox.storages import Storages
 from .sizes import show_size
 from .world import World
@@ -89,8 +89,8 @@ def _source(request: CreateRequest, site: Installation, faults: list[Fault]) -> 
         faults.append(Fault("source", both or "no source is given", _proposal(request.name, site)))
         return {}
     try:
-        found = parse_source(request.source) if request.source else {"kind": "directory", "path": str(request.path)}
-        return _on_node(request, site, found)
+        place = request.source or at(site.host, str(request.path), request.quota is not None)
+        return _on_node(request, site, parse_source(place))
     except ValueError as error:
         faults.append(Fault("source", str(error)))
     except GatewayError as error:

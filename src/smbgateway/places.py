@@ -25,6 +25,17 @@ def offers(host: Host, roots: Sequence[str], name: str) -> list[Offer]:
     return sorted(found, key=lambda offer: -offer.free)
 
 
+def at(host: Host, path: str, limited: bool) -> str:
+    """The source that a path alone stands for: a directory, or, if it is new, what its file system can limit."""
+    path = path.rstrip("/") or "/"
+    if not limited or not path.startswith("/") or not path.isprintable() or cells.stat(host, path, "%F"):
+        return f"directory:{path}"
+    folder, _, name = path.rpartition("/")
+    table = cells.mounts(host)
+    above = [mount for mount in table if f"{folder}/".startswith(f"{mount.rstrip('/')}/")]
+    return _source(folder, table[max(above, key=len)], name) if above else f"directory:{path}"
+
+
 def _pools(host: Host, root_disk: str, name: str) -> Iterator[Offer]:
     try:
         pools = host.run("zpool", "list", "-H", "-o", "name").split()

@@ -107,6 +107,17 @@ def test_the_command_it_names_opens_the_share(docs: str) -> None:
     assert "blocks available" in done.stdout, done.stdout + done.stderr
 
 
+def test_the_words_of_the_alpha_make_show_and_delete_a_share(run: Cli, docs: str, srv: str) -> None:
+    made = run(f"create old --mode native --path {srv}/old --quota 300M")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("created share old on gateway lab1\n")
+    assert any(line.split()[:2] == ["old", "lab1"] and "300 MiB" in line for line in run("list").stdout.splitlines())
+    status = run("status old")
+    assert (status.returncode, f"image:{srv}/old.img" in status.stdout) == (0, True)
+    assert run("delete old --force --json").returncode == 0
+    assert os.path.exists(f"{srv}/old.img")
+
+
 def test_what_is_there_is_shown(run: Cli, docs: str, srv: str) -> None:
     line = run("list").stdout.splitlines()[1].split()
     assert line[:8] == ["docs", "lab1", "native", f"image:{srv}/docs.img", "300", "MiB", "general", "ready"]

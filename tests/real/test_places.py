@@ -11,7 +11,7 @@ from smbgateway.engine import Engine
 from smbgateway.errors import Invalid
 from smbgateway.host import Node
 from smbgateway.paths import Paths
-from smbgateway.places import offers
+from smbgateway.places import at, offers
 from smbgateway.sizes import show_size
 from smbgateway.store import MemoryStore
 
@@ -42,3 +42,16 @@ def test_a_request_without_a_source_is_told_of_them(tank: str, btrfs: mounts.Dis
     assert f"zfs:{tank}/docs ({show_size(offer.free)} free, ZFS pool {tank})" in fault.hint
     assert fault.hint.startswith("most space is at ")
     assert fault.hint.endswith(": --source KIND:SPEC, or --path DIRECTORY")
+
+
+def test_a_path_with_a_limit_is_what_its_file_system_can_limit(btrfs: mounts.Disk, area: Path) -> None:
+    (area / "there").mkdir()
+    found = {
+        f"{btrfs.path}/docs": f"btrfs:{btrfs.path}/docs",
+        f"{area}/docs/": f"image:{area}/docs.img",
+        f"{area}/there": f"directory:{area}/there",  # nothing else takes the place of what is there
+        "docs": "directory:docs",
+        "/": "directory:/",
+    }
+    assert {path: at(Node(), path, True) for path in found} == found
+    assert at(Node(), f"{btrfs.path}/docs", False) == f"directory:{btrfs.path}/docs"

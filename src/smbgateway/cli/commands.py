@@ -53,7 +53,8 @@ def _create(parser: Parser) -> None:
     place = parser.add_argument_group("where the data lives")
     text = "such as image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs, directory:/srv/docs"
     place.add_argument("--source", metavar="KIND:SPEC", help=text)
-    place.add_argument("--path", metavar="DIR", help="same as --source directory:DIR")
+    text = "same as --source directory:DIR; with --quota, what the file system there can limit: btrfs, xfs, or an image"
+    place.add_argument("--path", metavar="DIR", help=text)
     place.add_argument("--yes", action="store_true", help="without either: the place with most free space, unasked")
     place.add_argument("--quota", metavar="SIZE", help="limit, such as 10G or 1.5T")
     _schedule(place)
