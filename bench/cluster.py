@@ -69,6 +69,7 @@ PARTITION = [
     ),
     Promise("partition.doubled", "an address on two members, after the cut, worst", "s", at_most(5)),
     Promise("partition.lost", "acknowledged writes that are lost or doubled", "writes", at_most(0)),
+    Promise("partition.memory", "memory of a member's ctdbd, fence and Samba (PSS), worst", "MiB", at_most(192)),
     Promise("partition.back", "after the heal, until all members are healthy again, median", "s", at_most(10)),
 ]
 
@@ -144,7 +145,7 @@ def measure_failover(quick: bool) -> Iterator[Reading]:
 def measure_partition(quick: bool) -> Iterator[Reading]:
     """Each side of a cut in turn loses its leader; clients write on both."""
     mounts.enter_private_namespace()
-    last, doubled, back, written = [0.0], [0.0], [], 0
+    last, doubled, back, memory, written = [0.0], [0.0], [], [0.0], 0
     with cluster() as lab:
         lab.node(1).apply(*records(lab))
         for number in range(2 if quick else ROUNDS):
@@ -159,10 +160,12 @@ def measure_partition(quick: bool) -> Iterator[Reading]:
                 repair(lab, node)
                 until(lambda: whole(lab), "all members are one again", 60)
                 back.append(time.monotonic() - healed)
+                memory += [node.memory() for node in lab.nodes]
                 written += len(outside.acknowledged) + len(inside.acknowledged)
         yield Reading("partition.last-write", max(last))
         yield Reading("partition.doubled", max(doubled))
         yield Reading("partition.lost", 0, note=f"of {written}; one would have ended the bench")
+        yield Reading("partition.memory", max(memory))
         yield Reading("partition.back", statistics.median(back))
 
 

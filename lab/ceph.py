@@ -153,13 +153,13 @@ class Cluster:
         return bool(state["osdmap"]["num_up_osds"] == 1 and state["mgrmap"]["available"])
 
 
-def up(path: Path) -> Cluster:
-    """Start a cluster in a new directory."""
+def up(path: Path, address: str = "") -> Cluster:
+    """Start a cluster in a new directory, at an address of this network namespace, or one of its own in 127.0.0.0/8."""
     made, fsid = Cluster(path.resolve()), uuid.uuid4()
     made.path.mkdir(mode=0o711, parents=True)  # users of a share pass through it
     for name in (*DAEMONS, "log", "crash"):
         (made.path / name).mkdir()
-    _configure(made, fsid)
+    _configure(made, fsid, address)
     _make_keys(made.path)
     made.tool("ceph-mon", "--mkfs", "-i", "a", "--keyring", made.path / "mon.keyring")
     made.start("mon")
@@ -173,8 +173,8 @@ def up(path: Path) -> Cluster:
     return made
 
 
-def _configure(made: Cluster, fsid: uuid.UUID) -> None:
-    address = f"127.{64 + fsid.bytes[0] % 128}.{fsid.bytes[1]}.{1 + fsid.bytes[2] % 254}"
+def _configure(made: Cluster, fsid: uuid.UUID, address: str) -> None:
+    address = address or f"127.{64 + fsid.bytes[0] % 128}.{fsid.bytes[1]}.{1 + fsid.bytes[2] % 254}"
     mons = f"[v2:{address}:3300,v1:{address}:6789]"
     made.conf.write_text(CONF.format(dir=made.path, fsid=fsid, address=address, mons=mons))
 
@@ -202,11 +202,11 @@ def down(path: Path) -> None:
 
 
 @contextmanager
-def cluster(path: Path) -> Iterator[Cluster]:
+def cluster(path: Path, address: str = "") -> Iterator[Cluster]:
     """A cluster that ends with the block, or with this process if that is killed: a guard of its own ends it."""
     command = [sys.executable, "-m", "lab.ceph", "guard", str(path.resolve())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True):
-        yield up(path)  # Popen closes the pipe, which is the guard's word to begin, and waits
+        yield up(path, address)  # Popen closes the pipe, which is the guard's word to begin, and waits
 
 
 def guard(path: Path) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,11 +26,13 @@ from smbgateway.cli.client import Client
 from smbgateway.cluster import ctdbd
 from smbgateway.cluster.quorum import View
 
-from . import mounts
+from . import ceph, mounts
 from .mounts import run, until
 
 PUBLIC, PRIVATE = "10.77.0", "10.77.1"
+CEPH = f"{PRIVATE}.250"
 SHARED = "/srv/shared"
+LETTERS = itertools.cycle("abcdefgh")  # of the labs of one process
 PROGRAM = Path(__file__).resolve().parent / "recorder.py"
 
 
@@ -215,6 +218,12 @@ class ClusterNode(Machine):
         lines = {pid: read(Path(f"/proc/{pid}/cmdline")) or "" for pid in self.pids()}
         return [pid for pid, line in lines.items() if program in line.replace("\0", " ")]
 
+    def memory(self) -> float:
+        """MiB of its member: of all that runs here but the engine, what is shared counted by its part (PSS)."""
+        engine = self.engine.pid if self.engine else 0
+        shown = (read(Path(f"/proc/{pid}/smaps_rollup")) or "" for pid in self.pids() if pid != engine)
+        return sum(int(kib) for text in shown for kib in re.findall(r"^Pss: +(\d+)", text, re.MULTILINE)) / 1024
+
     def pid(self, program: str) -> int:
         """The oldest of those."""
         found = self.runs(program)
@@ -261,6 +270,18 @@ class Recorder:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         return self.acknowledged
+
+
+@dataclass
+class Storage:
+    """A Ceph on a machine of its own."""
+
+    machine: Machine
+    cluster: ceph.Cluster
+
+    def inside(self) -> contextlib.AbstractContextManager[None]:
+        """Where its commands work."""
+        return mounts.network_of(self.machine.holder.pid)
 
 
 @dataclass
@@ -311,15 +332,53 @@ class Lab:
         return all(len(self.holders(f"{PUBLIC}.10{number}")) == 1 for number in range(addresses))
 
     @contextlib.contextmanager
-    def recorder(self, address: str, share: str, user: str, password: str) -> Iterator[Recorder]:
-        """A client that writes while the block runs; at its end each acknowledged write must be there, once."""
+    def another(self) -> Iterator[ClusterNode]:
+        """One more node, while the block runs."""
+        number = len(self.nodes) + 1
+        node = ClusterNode(self.client.lab, f"n{number}", self.area, number)
+        self.nodes.append(node)
+        try:
+            node.prepare()
+            node.start_engine()
+            node.wait_for_engine()
+            yield node
+        finally:
+            self.nodes.remove(node)
+            node.end()
+
+    @contextlib.contextmanager
+    def storage(self) -> Iterator["Storage"]:
+        """A Ceph on the members' own network, known to all nodes as theirs."""
+        with contextlib.ExitStack() as stack:
+            machine = Machine(self.client.lab, "s")
+            stack.callback(machine.end)
+            machine.run("ip", "link", "set", "lo", "up")
+            machine.plug("eth1", self.nodes[0].bridges["eth1"], CEPH)
+            with mounts.network_of(machine.holder.pid):
+                made = stack.enter_context(ceph.cluster(self.area / "ceph", CEPH))
+            lines = made.conf.read_text().splitlines()  # of a client: it has another address
+            text = "\n".join(line for line in lines if not line.startswith(("public_addr", "cluster_addr")))
+            (self.area / "etc-ceph").mkdir()
+            (self.area / "etc-ceph/ceph.conf").write_text(text + "\n")
+            for node in self.nodes:
+                node.run("mount", "--bind", str(self.area / "etc-ceph"), "/etc/ceph")
+            yield Storage(machine, made)
+
+    @contextlib.contextmanager
+    def recorder(
+        self, address: str, share: str, user: str, password: str, folder: Path | None = None
+    ) -> Iterator[Recorder]:
+        """A client that writes while the block runs; at its end each acknowledged write must be there, once.
+
+        folder    where the data of the share lies, if not in the directory that the nodes share
+        """
         recorder = Recorder(self, address, share, user, password)
         try:
             until(lambda: bool(recorder.acknowledged), f"a first write through {address}", 20)
             yield recorder
         finally:
             acknowledged = recorder.end()
-        folder = self.area / "shared/shared" / share
+        folder = folder or self.area / "shared/shared" / share
         wrong = [name for name in acknowledged if read(folder / name) != name]
         assert not wrong, f"{len(wrong)} of {len(acknowledged)} acknowledged writes are lost or doubled: {wrong[:3]}"
 
@@ -343,7 +402,7 @@ def read(path: Path) -> str | None:
 @contextlib.contextmanager
 def cluster(count: int = 3) -> Iterator[Lab]:
     """Make one; needs root and a private mount namespace (mounts.enter_private_namespace)."""
-    lab = f"g{os.getpid() % 100000}"
+    lab = f"g{os.getpid() % 100000}{next(LETTERS)}"
     area = Path(tempfile.mkdtemp(prefix="smbgw-cluster-")).resolve()
     area.chmod(0o755)
     for name in ("store/config", "store/priv", "shared/shared"):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CLONE_NEWNS = 0x20000
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 KERNEL_ZFS = "SMBGW_KERNEL_ZFS"
 ZFS_STATE = ("/run/zfs", "/run/lock/zfs", "/var/lib/zfs", "/etc/zfs")  # socket, lock, known pools, settings
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -47,6 +47,22 @@ def enter_private_namespace() -> None:
     if _LIBC.unshare(CLONE_NEWNS):
         raise OSError(ctypes.get_errno(), "unshare of the mount namespace: are you root?")
     run("mount", "--make-rprivate", "/")
+
+
+@contextmanager
+def network_of(pid: int) -> Iterator[None]:
+    """This thread, and what it starts, is in the network namespace of a process while the block runs."""
+    with open("/proc/thread-self/ns/net") as own, open(f"/proc/{pid}/ns/net") as other:
+        _enter(other.fileno())
+        try:
+            yield
+        finally:
+            _enter(own.fileno())
+
+
+def _enter(network: int) -> None:
+    if _LIBC.setns(network, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns to a network namespace: are you root?")
 
 
 @contextmanager
