@@ -8,7 +8,7 @@ from . import discovery, modes, sources
 from .cluster.member import ClusterMember
 from .errors import CommandFailed, Unavailable
 from .host import Host
-from .model import Gateway, HomesPurpose, MediaPurpose, Share, StorageSource, TimeMachinePurpose
+from .model import DirectorySource, Gateway, HomesPurpose, MediaPurpose, Share, StorageSource, TimeMachinePurpose
 from .paths import Paths
 from .proxmox.client import Proxmox
 from .proxmox.sections import Sections
@@ -94,15 +94,20 @@ class Blueprint:
         ours = f"0:{GROUP_ID} 2770"
         return stat(self.data_host(share), self.source(share).path, "%u:%g %a") not in (None, ours)
 
-    def storage(self, share: Share) -> list[Step]:
-        """Source, quota, homes: everything below Samba, on the node."""
-        return [] if isinstance(share.source, StorageSource) else self._data(share)
+    def storage(self, share: Share, joins: bool = False) -> list[Step]:
+        """Source, quota, homes: everything below Samba, on the node.
 
-    def _data(self, share: Share) -> list[Step]:
+        joins    for a member of a cluster that does not make the share: it never does, as it may not have the same
+                 file system mounted there
+        """
+        return [] if isinstance(share.source, StorageSource) else self._data(share, joins)
+
+    def _data(self, share: Share, joins: bool = False) -> list[Step]:
         source = self.source(share)
         steps = source.steps()
-        if share.made:
-            steps = [never_anew(step, share) if step.holds_data else step for step in steps]
+        shared = joins and isinstance(share.source, DirectorySource)
+        if share.made or joins:
+            steps = [never_anew(step, share) if step.holds_data or shared else step for step in steps]
         back = [self.restoration(share, source.snapshots).unfinished()] if source.snapshots else []
         return [*steps, *self.limits(share), *back, *self._homes(share, source.path)]
 
@@ -208,7 +213,7 @@ class Blueprint:
 
     def member(self, gateway: Gateway) -> ClusterMember:
         """This node's part of a cluster."""
-        return ClusterMember(self.instance(gateway), self.node, self.store.lock)
+        return ClusterMember(self.instance(gateway), self.node, self.store.lock, self.paths)
 
     def published(self, registry: Registry, share: Share) -> Step:
         """The share in its gateway's registry."""

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from . import aging, storages
+from .cluster import versions
+from .cluster.member import look as look_member
 from .errors import CommandFailed, CommandMissing, GatewayError
 from .finding import Finding
 from .host import ENVIRONMENT, PACKAGES, Host
 from .installation import Installation
+from .model import Cluster, Gateway
 from .modes.native import missing, samba_version
 from .paths import Paths
 from .samba.supervise import DCERPCD
@@ -48,6 +51,7 @@ def checkup(paths: Paths, host: Host, node: str) -> Iterator[Finding]:
         "clock": lambda: clock(paths, host),
         "store": lambda: folders(paths),
         "records": lambda: records(store, site),
+        "cluster": lambda: clusters(site),
         "ports": lambda: ports(site),
         "places": lambda: places(paths, host),
         "leftovers": lambda: leftovers(store, site),
@@ -167,10 +171,35 @@ def records(store: FileStore, site: Installation) -> Iterator[Finding]:
         else:
             what = f"gateway {gateway.name} is this node's, and does not run"
             yield Finding("records", "warn", what, "the engine starts it: does the engine run?")
-        for member in gateway.cluster.active if gateway.cluster and site.owns(gateway) else ():
-            if member.node == site.node:
-                what = f"members of gateway {gateway.name} reach this one at {member.address}, port 4379, unencrypted"
-                yield Finding("records", "ok", what, "let nobody but members into that network")
+
+
+def clusters(site: Installation) -> Iterator[Finding]:
+    """What members of clusters need beside Samba: ctdbd, their own network, one version, and the lock."""
+    for gateway in site.world().gateways.values():
+        if gateway.cluster and site.owns(gateway):
+            yield from _member(site, gateway, gateway.cluster)
+
+
+def _member(site: Installation, gateway: Gateway, cluster: Cluster) -> Iterator[Finding]:
+    for fault in look_member(site.blueprint(site.world()).instance(gateway), cluster, site.node, site.paths.config):
+        yield Finding("cluster", "fail", f"gateway {gateway.name}: {fault.message}", fault.hint)
+    if absent := _absent(("ctdbd",)):
+        yield from _told(absent, "fail", f", for gateway {gateway.name}")
+    own = next(member.address for member in cluster.active if member.node == site.node)
+    what = f"members of gateway {gateway.name} reach this one at {own}, port 4379, unencrypted"
+    yield Finding("cluster", "ok", what, "let nobody but members into that network")
+    told = versions.known(site.host, site.paths.versions, gateway.nodes)
+    if others := versions.apart(told, site.node):
+        shown = ", ".join(f"{node} has Samba {version}" for node, version in sorted(others.items()))
+        what = f"members of gateway {gateway.name} do not go together: {shown}, this node {told.get(site.node, 'none')}"
+        yield Finding("cluster", "warn", what, "upgrade all to one minor version")
+    kind, _, place = str(cluster.lock).partition(":")
+    if kind == "file" and not os.path.isdir(os.path.dirname(place)):
+        what = f"the lock of gateway {gateway.name} cannot be had: there is no {os.path.dirname(place)}"
+        yield Finding("cluster", "fail", what, "mount the file system that the members share")
+    if kind == "rados" and not os.path.exists("/etc/ceph/ceph.conf"):
+        what = f"the lock of gateway {gateway.name} cannot be had: there is no /etc/ceph/ceph.conf"
+        yield Finding("cluster", "fail", what, "apt install ceph-common, and copy its configuration and key")
 
 
 def ports(site: Installation) -> Iterator[Finding]:

@@ -190,7 +190,9 @@ def _cluster_lock(value: str) -> str:
         return f"file:{_path(rest)}"
     if kind == "rados" and re.fullmatch(rf"({_CEPH_NAME}@)?{_CEPH_NAME}/{_CEPH_NAME}", rest):
         return value
-    raise ValueError(f'"{cut(value)}" is not a lock: write file:PATH or rados:[USER@]POOL/OBJECT')
+    if value == "pmxcfs":
+        return value
+    raise ValueError(f'"{cut(value)}" is not a lock: write file:PATH, rados:[USER@]POOL/OBJECT or pmxcfs')
 
 
 _CEPH_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # what starts with _ is Ceph's own

@@ -42,6 +42,11 @@ class Paths:
         return f"{PVE}/priv/lock/smbgateway" if self.on_proxmox else f"{self.config}/.lock"
 
     @property
+    def versions(self) -> str:
+        """What Samba each member of a cluster has, a file each."""
+        return f"{self.config}/versions"
+
+    @property
     def run(self) -> str:
         """What a reboot forgets."""
         return self._below("/run/pve-smbgateway")

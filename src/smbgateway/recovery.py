@@ -200,7 +200,7 @@ class Recovery:
         said = []
         blueprint = self.site.blueprint(world)
         for share in world.shares_of(gateway.name):
-            said += self._try(share.title, blueprint.storage(share))
+            said += self._try(share.title, blueprint.storage(share, joins=bool(gateway.cluster)))
         trouble = self._try(gateway.title, blueprint.guest(gateway))
         return said + (trouble or (self._publish_all(gateway, blueprint) if gateway.enabled else []))
 

@@ -224,7 +224,8 @@ class PublicAddress(Model):
 class Cluster(Model):
     """A gateway of several nodes.
 
-    lock    which half may go on after a partition: file:PATH on the shared file system, or rados:[USER@]POOL/OBJECT
+    lock    which half may go on after a partition: file:PATH on the shared file system, rados:[USER@]POOL/OBJECT, or
+            pmxcfs, the cluster file system of Proxmox VE
     quorum  who serves: a majority, or by `lock` also a last survivor that has the lock
     """
 

@@ -160,17 +160,31 @@ def test_whose_the_gateways_are(store: FileStore) -> None:
     assert told(checkup.records(store, site(store, host)))[0] == "ok: gateway files is this node's, and runs"
 
 
-def test_what_members_of_a_cluster_tell_each_other(store: FileStore) -> None:
+def test_what_members_of_a_cluster_need(store: FileStore) -> None:
     members = [{"node": name, "address": f"10.1.1.{number}"} for number, name in enumerate(("one", "two"), 1)]
     addresses = [{"address": "10.1.0.100/24", "interface": "vmbr0"}]
-    cluster = {"members": members, "addresses": addresses, "lock": "file:/shared/lock"}
+    cluster = {"members": members, "addresses": addresses, "lock": "file:/nowhere/lock"}
     (gateway,) = parse([{"kind": "gateway", "name": "files", "cluster": cluster}])
     store.save(gateway.sealed("ready"))
-    assert told(checkup.records(store, site(store)))[1] == (
+    folder = store.paths.versions
+    links = json.dumps([{"ifname": "vmbr0", "addr_info": [{"local": "10.1.1.9"}]}])
+    told_versions = {f"{folder}/one": "4.17.12\n", f"{folder}/two": "4.22.1\n", "/proc/self/mountinfo": ""}
+    found = told(checkup.clusters(site(store, FakeHost([Call(("ip", "-json", "address"), links)], told_versions))))
+    config = store.paths.config
+    assert found == [
+        "fail: gateway files: 10.1.1.1 is not an address of this node",
+        "fail: gateway files: the records of this node are its own: other members would not see them "
+        f"(mount a directory of a shared file system at {config}, on all members, and restart the engines)",
+        *[line for line in found if "ctdbd is not installed" in line],
         "ok: members of gateway files reach this one at 10.1.1.1, port 4379, unencrypted "
-        "(let nobody but members into that network)"
-    )
+        "(let nobody but members into that network)",
+        "warn: members of gateway files do not go together: two has Samba 4.22.1, this node 4.17.12 "
+        "(upgrade all to one minor version)",
+        "fail: the lock of gateway files cannot be had: there is no /nowhere (mount the file system that the members "
+        "share)",
+    ]
     stranger = Installation(store, store.paths, FakeHost(()), "three")
+    assert told(checkup.clusters(stranger)) == []
     assert told(checkup.records(store, stranger)) == [
         "ok: gateway files is node one, two's (this is node three; was it renamed? serve --node one)"
     ]

@@ -14,24 +14,25 @@ import pytest
 
 from smbgateway.allocate import Node, allocate
 from smbgateway.checks import check
-from smbgateway.cluster import ctdbd, files
+from smbgateway.cluster import ctdbd, files, versions
 from smbgateway.cluster.member import ClusterMember
 from smbgateway.cluster.negotiate import request
 from smbgateway.cluster.operations import Operations
 from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge
-from smbgateway.errors import Conflict, Invalid, NotFound
+from smbgateway.errors import Conflict, Failed, Invalid, NotFound
 from smbgateway.model import Cluster, Gateway, parse
+from smbgateway.paths import Paths
 from smbgateway.samba.instance import Instance
 from smbgateway.samba.launch import Spawn
 from smbgateway.store import MemoryStore
 from smbgateway.world import World
 
-from .fakes import FakeHost
+from .fakes import Call, FakeHost
 
 NODE = Node("n1", (), (), "", 0)
 MEMBERS = [{"node": f"n{number}", "address": f"10.1.1.{number}"} for number in (1, 2, 3)]
 PUBLIC = [{"address": "10.1.0.100/24", "interface": "vmbr0"}]
-LOCKS = "file:PATH on the file system that the members share, or rados:POOL/OBJECT"
+LOCKS = "file:PATH on the file system that the members share, rados:POOL/OBJECT, or pmxcfs on Proxmox VE"
 
 
 def gateway(name: str = "files", mode: Any = None, **more: Any) -> dict[str, Any]:
@@ -84,7 +85,9 @@ def test_it_is_made_as_one_and_stays_one() -> None:
 
 def test_members_run_on_nodes_that_they_name() -> None:
     lxc = {"kind": "lxc", "bridge": "vmbr0", "address": "10.1.0.5/24"}
-    assert faults(gateway(mode=lxc)) == [("gateway.files.mode", "a member does not run in mode lxc", "mode: native")]
+    what = "members of a cluster run on the nodes themselves: a container cannot be one yet"
+    hint = "mode: native; or leave out cluster, and let Proxmox HA restart a container on another node"
+    assert faults(gateway(mode=lxc)) == [("gateway.files.mode", what, hint)]
     hint = "cluster.members are its nodes, cluster.addresses its addresses"
     told = ("gateway.files.mode", "a cluster has no node or address of its own", hint)
     assert faults(gateway(mode={"node": "n1"})) == [told]
@@ -146,13 +149,46 @@ ONE_NODE = "put it on CephFS or a shared file system, or serve it by a gateway o
         ({"kind": "btrfs", "path": "/srv/docs"}, "btrfs", ONE_NODE),
         ({"kind": "xfs", "path": "/srv/docs"}, "xfs", ONE_NODE),
         ({"kind": "zfs", "dataset": "tank/docs"}, "zfs", ONE_NODE),
+        ({"kind": "storage", "storage": "local-zfs"}, "storage", ONE_NODE),
     ],
 )
 def test_what_several_nodes_can_serve(source: dict[str, Any], refused: str | None, hint: str) -> None:
-    share = {"kind": "share", "name": "docs", "gateway": "files", "source": source}
-    what = f"a cluster cannot serve a {refused} source: it is local to one node"
-    assert faults(gateway(), share) == ([("share.docs.source", what, hint)] if refused else [])
-    assert faults({"kind": "gateway", "name": "files"}, share) == []
+    quota = {"quota": "10G"} if refused == "storage" else {}
+    share = {"kind": "share", "name": "docs", "gateway": "files", "source": source, **quota}
+    why = "it is a volume of one guest" if refused == "storage" else "it is local to one node"
+    what = f"a cluster cannot serve a {refused} source: {why}"
+    told = [fault for fault in faults(gateway(), share) if "cluster" in fault[1]]
+    assert told == ([("share.docs.source", what, hint)] if refused else [])
+    assert not any("cluster" in message for _, message, _ in faults({"kind": "gateway", "name": "files"}, share))
+
+
+def test_its_lock_stays() -> None:
+    what = "the lock is file:/shared/lock: members that ask for another would not keep each other out"
+    told = faults(gateway(lock="rados:ctdb/files"), former=world(gateway()))
+    hint = "make another gateway with the other lock, and its shares there"
+    assert told == [("gateway.files.cluster.lock", what, hint)]
+
+
+def test_a_lock_of_pmxcfs_goes_with_a_majority() -> None:
+    assert faults(gateway(lock="pmxcfs")) == []
+    what = "a last survivor has no lock of pmxcfs, which needs a majority of nodes"
+    hint = "quorum: majority, or a lock of another kind"
+    assert faults(gateway(lock="pmxcfs", quorum="lock")) == [("gateway.files.cluster.quorum", what, hint)]
+
+
+def test_members_come_and_go_one_at_a_time() -> None:
+    field, former = "gateway.files.cluster.members", world(gateway())
+    fourth = {"node": "n4", "address": "10.1.1.4"}
+    hint = "change one at a time: so there is a majority at any moment, and only one"
+    told = faults(gateway(members=[*MEMBERS[:2], fourth]), former=former)
+    assert told == [(field, "n3, n4 would leave or join at once", hint)]
+    assert faults(gateway(members=MEMBERS[:2]), former=former) == []
+    assert faults(gateway(members=[*MEMBERS, fourth]), former=former) == []
+    moved = [*MEMBERS[:2], {"node": "n3", "address": "10.1.1.9"}]
+    what = "n3 is a member at 10.1.1.3, which stays while it is one"
+    assert faults(gateway(members=moved), former=former) == [
+        (field, what, "apply without n3, then with its new address")
+    ]
 
 
 def test_who_leaves_keeps_the_number_and_who_comes_is_the_last() -> None:
@@ -172,7 +208,7 @@ def test_who_leaves_keeps_the_number_and_who_comes_is_the_last() -> None:
 def helper(made: Cluster) -> list[str]:
     """What is run to take the lock, by the program that asks for it again."""
     begin = f"exec setsid setpriv --pdeathsig TERM {sys.executable} -I -m {files.MUTEX} /own "
-    _, found, rest = files.lock(made, "/own").partition(begin)
+    _, found, rest = files.lock(made, "/own", made.members[0], "/priv/locks/files").partition(begin)
     assert found
     return shlex.split(rest)
 
@@ -188,6 +224,8 @@ def test_the_files_of_ctdbd() -> None:
     rados = ["/usr/libexec/ctdb/ctdb_mutex_ceph_rados_helper", "ceph"]
     assert helper(cluster(gateway(lock="rados:smb@ctdb/files"))) == [*rados, "client.smb", "ctdb", "files", "5"]
     assert helper(cluster(gateway(lock="rados:ctdb/files"))) == [*rados, "client.admin", "ctdb", "files", "5"]
+    pmxcfs = [sys.executable, "-I", "-m", files.PMXCFS, "/priv/locks/files", "n1", "10.1.1.1", "/own/run/mutex"]
+    assert helper(cluster(gateway(lock="pmxcfs"))) == pmxcfs
     assert "    ctdb setvar KeepaliveInterval 1\n" in files.events("/own")
 
 
@@ -202,7 +240,7 @@ def nodes(*flags: int) -> bytes:
 class Played(threading.Thread):
     """A ctdbd that answers at its socket: member 2 of three, the second unreachable; the leader is the first."""
 
-    ANSWERS: ClassVar = {15: (0, b""), 23: (0, b""), 35: (2, b""), 91: (0, nodes(0, 3, 2))}
+    ANSWERS: ClassVar = {15: (0, b""), 23: (0, b""), 35: (2, b""), 91: (0, nodes(0, 3, 2)), 138: (0, b"\5\0\0\0")}
 
     def __init__(self, own: Path) -> None:
         super().__init__(daemon=True)
@@ -321,7 +359,7 @@ def operations(own: Path) -> tuple[Operations, Asked]:
     }
     host = Asked(files=running)
     instance = Instance(host, record, str(own), Spawn(host))
-    return Operations(ClusterMember(instance, "n3", contextlib.nullcontext)), host
+    return Operations(ClusterMember(instance, "n3", contextlib.nullcontext, Paths(str(own)))), host
 
 
 def test_the_status_of_a_cluster(tmp_path: Path) -> None:
@@ -343,3 +381,35 @@ def test_the_last_healthy_member_is_not_drained(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="node n9 is no member of gateway files"):
         asked.drain("n9", False)
     assert not any("disable" in words or "moveip" in words for words in host.done)
+
+
+def test_versions_of_samba_that_do_not_mix() -> None:
+    """CTDB ends the member that came last: one with another version than most waits."""
+    versions.check({"n1": "4.17.12", "n2": "4.17.9", "n3": "4.22.1"}, "n1")
+    versions.check({"n1": "4.17.12"}, "n1")
+    versions.check({"n1": "4.22.1", "n2": "4.22.1", "n3": "4.17.12"}, "n2")
+    with pytest.raises(Failed) as caught:
+        versions.check({"n1": "4.22.1", "n2": "4.17.12", "n3": "4.17.12"}, "n1")
+    assert str(caught.value) == (
+        "member n1 waits: Samba 4.22.1 does not go with that of most members: "
+        "n2 has 4.17.12, n3 has 4.17.12, and CTDB ends the member that came last\n"
+        "  upgrade the others; it starts when most have its version, within ten minutes or with its engine"
+    )
+    with pytest.raises(Failed, match=r"n2 has 4\.17\.12"):
+        versions.check({"n1": "4.22.1", "n2": "4.17.12"}, "n1")
+
+
+def test_a_member_does_not_start_among_others_of_another_version() -> None:
+    paths = Paths("/x")
+    asked = [Call(("smbd", "--version"), "Version 4.22.1-Debian\n"), Call(("ctdbd", "--usage"))]
+    host = FakeHost([*asked, Call(("mkdir", "-p", "--", paths.versions))])
+    host.files |= {f"{paths.versions}/{node}": "4.17.12\n" for node in ("n2", "n3")}
+    (record,) = allocate(parse([gateway()]), World.of(MemoryStore()), NODE)
+    assert isinstance(record, Gateway)
+    member = ClusterMember(Instance(host, record, "/own", Spawn(host)), "n1", contextlib.nullcontext, paths)
+    steps = {step.name: step for step in member.steps()}
+    steps["version of member n1"].write("told")
+    assert host.files[f"{paths.versions}/n1"] == "4.22.1\n"
+    with pytest.raises(Failed, match=r"member n1 waits: Samba 4\.22\.1"):
+        steps["member n1 of gateway files"].write("running")
+    assert not any("setsid" in words or "unshare" in words for words in host.done)

@@ -20,6 +20,7 @@ class MemberState(Strict):
     leader: bool
     addresses: list[str] = Field(description="of clients, that it has now")
     why: str = Field(description="why it does not serve: told by itself only")
+    version: str = Field(description="of the Samba that is installed there; empty where its engine has not told it")
 
 
 class AddressState(Strict):

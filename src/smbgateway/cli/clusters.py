@@ -42,10 +42,12 @@ def undrain(session: Session, arguments: Namespace) -> int:
 
 def shown(found: dict[str, Any]) -> list[str]:
     """A table of members, and the addresses that no member has."""
-    rows: list[tuple[object, ...]] = [("MEMBER", "OWN ADDRESS", "STATE", "LEADER", "ADDRESSES", "WHY")]
+    rows: list[tuple[object, ...]] = [("MEMBER", "OWN ADDRESS", "STATE", "LEADER", "SAMBA", "ADDRESSES", "WHY")]
     for member in found["members"]:
         leader = "leader" if member["leader"] else ""
         held = ", ".join(member["addresses"])
-        rows.append((member["node"], member["address"], member["state"], leader, held, member["why"]))
+        rows.append(
+            (member["node"], member["address"], member["state"], leader, member["version"], held, member["why"])
+        )
     nowhere = [text.clean(each["address"]) for each in found["addresses"] if not each["node"]]
     return text.table(rows, "no members") + ([f"on no member: {', '.join(nowhere)}"] if nowhere else [])

@@ -15,9 +15,10 @@ from .quorum import View
 MAGIC, VERSION = 0x43544442, 1
 MESSAGE, CONTROL, REPLY = 5, 7, 8
 HERE, CONNECTED, NOBODY = 0xF0000001, 0xF0000004, 0xFFFFFFFF  # in place of the number of a member
-GET_RECMODE, REGISTER, GET_PNN, GET_NODEMAP = 15, 23, 35, 91
+GET_RECMODE, REGISTER, GET_PNN, GET_NODEMAP, GET_RUNSTATE = 15, 23, 35, 91, 138
 LEADER, DISABLE_TAKEOVER_RUNS = 0xF101 << 48, 0xFB03 << 48
 FLAGS = {0x01: "DISCONNECTED", 0x02: "UNHEALTHY", 0x04: "DISABLED", 0x08: "BANNED", 0x20: "STOPPED"}
+RUNNING = 5  # the state of a ctdbd that has its first recovery and its start behind it
 DELETED, NODE = 0x10, struct.Struct("=II28x")  # number, flags, and a socket address
 HEADER = struct.Struct("=8I")  # length, magic, version, generation, operation, to, from, number of the request
 WAIT = 1.0  # seconds that ctdbd may take for an answer
@@ -63,11 +64,11 @@ class Ctdbd:
         """What this member sees of its cluster; None where ctdbd does not answer."""
         try:
             nodes = parse_nodes(self._ask(GET_NODEMAP)[1])
-            own, mode = self._ask(GET_PNN)[0], self._ask(GET_RECMODE)[0]
-        except (OSError, struct.error):
+            own, mode, (state,) = self._ask(GET_PNN)[0], self._ask(GET_RECMODE)[0], self._ask(GET_RUNSTATE)[1][:1]
+        except (OSError, ValueError, struct.error):
             self.close()
             return None
-        return View(own, nodes, mode != 0, self.leader)
+        return View(own, nodes, mode != 0 or state != RUNNING, self.leader)
 
     def hear(self, seconds: float) -> None:
         """Wait for the leader's next word, which comes each second."""

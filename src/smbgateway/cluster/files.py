@@ -7,7 +7,7 @@ from ..model import Cluster, Member
 from .fence import PUBLIC
 
 HELPERS = "/usr/libexec/ctdb"
-MUTEX = "smbgateway.cluster.mutex"
+MUTEX, PMXCFS = "smbgateway.cluster.mutex", "smbgateway.cluster.pmxcfs"
 EXPIRY = 5  # seconds after which a lock in RADOS is free that nobody renews
 DATABASES = ("volatile", "persistent", "state")
 # Whole seconds, all of them. A silent death is noticed after 2 s, and a recovery follows at once (measured: shorter
@@ -90,16 +90,19 @@ def public_addresses(cluster: Cluster) -> str:
     return "".join(f"{each.address} {each.interface}\n" for each in cluster.addresses)
 
 
-def lock(cluster: Cluster, own: str) -> str:
-    """The program that takes the cluster lock."""
+def lock(cluster: Cluster, own: str, member: Member, folder: str) -> str:
+    """The program that takes the cluster lock; FOLDER is where one of pmxcfs lies."""
     kind, _, rest = str(cluster.lock).partition(":")
+    python = [sys.executable, "-I", "-m"]
     if kind == "file":
-        helper = ["ctdb_mutex_fcntl_helper", rest]
-    else:
+        helper = [f"{HELPERS}/ctdb_mutex_fcntl_helper", rest]
+    elif kind == "rados":
         user, _, place = rest.rpartition("@")
-        helper = ["ctdb_mutex_ceph_rados_helper", "ceph", f"client.{user or 'admin'}", *place.split("/"), str(EXPIRY)]
-    command = [sys.executable, "-I", "-m", MUTEX, own, f"{HELPERS}/{helper[0]}", *helper[1:]]
-    return LOCK.format(command=shlex.join(command))
+        who = ["ceph", f"client.{user or 'admin'}", *place.split("/")]
+        helper = [f"{HELPERS}/ctdb_mutex_ceph_rados_helper", *who, str(EXPIRY)]
+    else:
+        helper = [*python, PMXCFS, folder, member.node, member.address, f"{own}/run/mutex"]
+    return LOCK.format(command=shlex.join([*python, MUTEX, own, *helper]))
 
 
 def events(own: str) -> str:

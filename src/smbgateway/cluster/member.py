@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from ..errors import CommandFailed, Failed, Fault
 from ..model import Cluster, Member
+from ..paths import Paths
 from ..samba.config import global_section
 from ..samba.instance import Instance, loads
 from ..step import Step
-from . import ctdbd, files
+from . import ctdbd, files, versions
 from .quorum import View
 
 READY_WAIT = 60.0  # seconds until a member is in a cluster; 10 s is usual, where the others are there
@@ -24,9 +25,9 @@ Lock = Callable[[], contextlib.AbstractContextManager[None]]
 class ClusterMember:
     """This node's part of a gateway."""
 
-    def __init__(self, instance: Instance, node: str, lock: Lock) -> None:
+    def __init__(self, instance: Instance, node: str, lock: Lock, paths: Paths) -> None:
         assert instance.gateway.cluster  # noqa: S101 - who asks knows
-        self.instance, self.host, self.lock = instance, instance.host, lock
+        self.instance, self.host, self.lock, self.paths = instance, instance.host, lock, paths
         self.gateway, self.own = instance.gateway, instance.own
         self.cluster: Cluster = instance.gateway.cluster
         self.member: Member = next(each for each in self.cluster.active if each.node == node)
@@ -34,15 +35,16 @@ class ClusterMember:
     def steps(self) -> list[Step]:
         """From Samba's files to a member of the cluster that has prepared databases, but no smbd yet."""
         order = {"members": len(self.cluster.active), "quorum": self.cluster.quorum, "port": self.gateway.mode.port}
-        file, cluster = self.instance.file, self.cluster
+        file, cluster, locks = self.instance.file, self.cluster, f"{self.paths.priv}/locks/{self.gateway.name}"
         return [
             self._directories(),
             file("ctdb/etc/ctdb.conf", files.conf(self.member, self.own)),
             file("ctdb/etc/nodes", files.nodes(cluster)),
             file("ctdb/etc/public_addresses", files.public_addresses(cluster)),
-            file("ctdb/etc/lock", files.lock(cluster, self.own), 0o755),
+            file("ctdb/etc/lock", files.lock(cluster, self.own, self.member, locks), 0o755),
             file("ctdb/etc/events/legacy/50.smbgateway.script", files.events(self.own), 0o755),
             file("ctdb/fence.json", json.dumps(order) + "\n"),
+            self._version(),
             self._running(),
             self._nodes(),
             self.shared(self._sid()),
@@ -68,6 +70,18 @@ class ClusterMember:
 
         return Step(f"directories of ctdb of gateway {self.gateway.name}", "present", read, write)
 
+    def _version(self) -> Step:
+        """The Samba that is installed here, for the others to know."""
+
+        def read() -> str | None:
+            known = versions.known(self.host, self.paths.versions, [self.member.node]).get(self.member.node)
+            return "told" if known == versions.installed(self.host) else known
+
+        def write(value: str | None) -> None:
+            versions.tell(self.host, self.paths.versions, self.member.node, value is not None)
+
+        return Step(f"version of member {self.member.node}", "told", read, write)
+
     def ctdb(self, *arguments: str, timeout: float = 10) -> str:
         """Run ctdb(1) on this member's ctdbd. Raises CommandFailed; Unavailable where nothing runs."""
         return self.instance.enter("ctdb", "-t", "5", *arguments, timeout=timeout)
@@ -85,6 +99,8 @@ class ClusterMember:
                 self.instance.stop()
             elif self.instance.pid() is None:
                 self.host.run("ctdbd", "--usage")
+                nodes = [each.node for each in self.cluster.active]
+                versions.check(versions.known(self.host, self.paths.versions, nodes), self.member.node)
                 self.instance.launcher.start(self.gateway.name, self.own)
             if value == "running":
                 self._await(self._joined, f"member {self.member.node} does not join its cluster")
@@ -187,6 +203,9 @@ def look(instance: Instance, cluster: Cluster, node: str, config: str) -> list[F
         known = ", ".join(link["ifname"] for link in links if link["ifname"] != "lo")
         faults.append(Fault("cluster.addresses", f"there is no interface {name} on this node", f"there is: {known}"))
     mounted = [line.split(" ")[4] for line in (instance.host.read("/proc/self/mountinfo") or "").splitlines()]
+    if cluster.lock == "pmxcfs" and not config.startswith("/etc/pve/"):
+        hint = "file:PATH on the shared file system, or rados:POOL/OBJECT"
+        faults.append(Fault("cluster.lock", "this node is not one of Proxmox VE", hint))
     if not config.startswith("/etc/pve/") and config not in mounted:
         hint = f"mount a directory of a shared file system at {config}, on all members, and restart the engines"
         faults.append(Fault("cluster", "the records of this node are its own: other members would not see them", hint))

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import Conflict, GatewayError, NotFound, Unavailable
 from ..model import Member
+from . import versions
 from .ctdbd import Ctdbd
 from .member import ClusterMember
 from .quorum import View
@@ -30,8 +31,11 @@ class Operations:
     def status(self) -> dict[str, Any]:
         """Members with their state and addresses; where ctdbd is silent, what the fence says of this one."""
         view, holders = self.member.view(LEADER_WAIT), self._holders()
+        told = versions.known(self.member.host, self.member.paths.versions, self.member.gateway.nodes)
         rows = [
-            self._row(pnn, each, view, holders) for pnn, each in enumerate(self.cluster.members) if not each.removed
+            self._row(pnn, each, view, holders) | {"version": told.get(each.node, "")}
+            for pnn, each in enumerate(self.cluster.members)
+            if not each.removed
         ]
         public = [each.address.partition("/")[0] for each in self.cluster.addresses]
         addresses = [{"address": address, "node": holders.get(address, "")} for address in public]

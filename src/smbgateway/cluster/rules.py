@@ -8,9 +8,9 @@ from ..errors import Fault
 from ..model import CephfsSource, Cluster, DirectorySource, Gateway, NativeMode, Share
 from ..world import World
 
-LOCKS = "file:PATH on the file system that the members share, or rados:POOL/OBJECT"
+LOCKS = "file:PATH on the file system that the members share, rados:POOL/OBJECT, or pmxcfs on Proxmox VE"
 ONE_NODE = "put it on CephFS or a shared file system, or serve it by a gateway of one node"
-WRITERS = {"rbd": "it has one writer only"}
+NOT_SHARED = {"rbd": "it has one writer only", "storage": "it is a volume of one guest"}
 
 
 def faults(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[Fault]:
@@ -24,16 +24,38 @@ def faults(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[
     yield from _addresses(gateway.cluster)
     if gateway.cluster.lock is None:
         yield Fault("cluster.lock", "without a lock both halves of a partition would serve", LOCKS)
+    if gateway.cluster.lock == "pmxcfs" and gateway.cluster.quorum == "lock":
+        hint = "quorum: majority, or a lock of another kind"
+        yield Fault("cluster.quorum", "a last survivor has no lock of pmxcfs, which needs a majority of nodes", hint)
+    if before and before.cluster:
+        yield from _changes(before.cluster, gateway.cluster)
     for other in staged.gateways.values():
         if other.name != gateway.name and other.cluster and (both := set(gateway.nodes) & set(other.nodes)):
             what = f"{', '.join(sorted(both))} is a member of gateway {other.name}: a node has one ctdbd"
             yield Fault("cluster.members", what, f"add the share to it (--gateway {other.name})")
 
 
+def _changes(before: Cluster, after: Cluster) -> Iterable[Fault]:
+    """A lock stays, and members come and go one at a time: any two majorities of before and after share one."""
+    if after.lock and before.lock and after.lock != before.lock:
+        what = f"the lock is {before.lock}: members that ask for another would not keep each other out"
+        yield Fault("cluster.lock", what, "make another gateway with the other lock, and its shares there")
+    was, now = ({member.node: member.address for member in each.active} for each in (before, after))
+    moved = [node for node in sorted(was.keys() & now.keys()) if was[node] != now[node]]
+    for node in moved:
+        what = f"{node} is a member at {was[node]}, which stays while it is one"
+        yield Fault("cluster.members", what, f"apply without {node}, then with its new address")
+    if not moved and len(changed := sorted(was.keys() ^ now.keys())) > 1:
+        hint = "change one at a time: so there is a majority at any moment, and only one"
+        yield Fault("cluster.members", f"{', '.join(changed)} would leave or join at once", hint)
+
+
 def _mode(gateway: Gateway) -> Iterable[Fault]:
     mode = gateway.mode
     if not isinstance(mode, NativeMode):
-        yield Fault("mode", f"a member does not run in mode {mode.kind}", "mode: native")
+        guest = {"lxc": "a container", "vm": "a virtual machine"}[mode.kind]
+        hint = f"mode: native; or leave out cluster, and let Proxmox HA restart {guest} on another node"
+        yield Fault("mode", f"members of a cluster run on the nodes themselves: {guest} cannot be one yet", hint)
     elif mode.node or mode.addresses:
         hint = "cluster.members are its nodes, cluster.addresses its addresses"
         yield Fault("mode", "a cluster has no node or address of its own", hint)
@@ -69,7 +91,7 @@ def source_faults(share: Share, gateway: Gateway | None) -> Iterable[Fault]:
     source = share.source
     shared = isinstance(source, DirectorySource) and source.shared
     if gateway and gateway.cluster and not shared and not isinstance(source, CephfsSource):
-        why = WRITERS.get(source.kind, "it is local to one node")
+        why = NOT_SHARED.get(source.kind, "it is local to one node")
         hint = f"source.shared: true, if it lies on a shared file system; else {ONE_NODE}"
         yield Fault("source", f"a cluster cannot serve a {source.kind} source: {why}",
                     hint if isinstance(source, DirectorySource) else ONE_NODE)  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from Cryptodome.Hash import MD4
 
-from ..errors import CommandFailed
+from ..errors import CommandFailed, GatewayError
 from ..model import Group, User
 from ..step import Step
 from .config import GROUP, GROUP_ID, GUEST, GUEST_ID
@@ -90,7 +90,16 @@ class Accounts:
     def passdb(self) -> list[Step]:
         """A step per user with a password, and one for each account that no record has."""
         wanted = [self._account(user) for user in self.users.values() if user.password_set is not None]
-        return wanted + [self._leftover(name) for name in self.known() if name not in self.users]
+        return wanted + [self._leftover(name) for name in self._present() if name not in self.users]
+
+    def _present(self) -> dict[str, str]:
+        """Those in the passdb; none while a member of a cluster cannot read it, as it is yet to join."""
+        try:
+            return self.known()
+        except GatewayError:
+            if self.instance.gateway.cluster is None:
+                raise
+            return {}
 
     def known(self) -> dict[str, str]:
         """The passdb accounts without their hashes, `name -> "[U          ] LCT-..."`: one command for all."""

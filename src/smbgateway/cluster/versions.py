@@ -1,0 +1,53 @@
+"""Which Samba the members have: CTDB does not mix versions that differ in their first two numbers.
+
+Each engine tells in the store what is installed on its node.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ..errors import Failed
+from ..host import Host
+
+
+def installed(host: Host) -> str:
+    """`4.17.12`, of `Version 4.17.12-Debian`."""
+    return host.run("smbd", "--version").split()[1].partition("-")[0]
+
+
+def minor(version: str) -> str:
+    """`4.17`, of `4.17.12`."""
+    return ".".join(version.split(".")[:2])
+
+
+def known(host: Host, folder: str, nodes: Iterable[str]) -> dict[str, str]:
+    """The version of each node that has told its own."""
+    told = {node: host.read(f"{folder}/{node}") for node in nodes}
+    return {node: text.strip() for node, text in told.items() if text}
+
+
+def tell(host: Host, folder: str, node: str, present: bool) -> None:
+    """Write what is installed here, or (not present) that nothing is."""
+    if present:
+        host.run("mkdir", "-p", "--", folder)
+        host.write(f"{folder}/{node}", f"{installed(host)}\n")
+    else:
+        host.run("rm", "-f", "--", f"{folder}/{node}")
+
+
+def apart(told: Mapping[str, str], node: str) -> dict[str, str]:
+    """The members whose version does not go with that of a node."""
+    own = minor(told.get(node, ""))
+    return {each: version for each, version in told.items() if minor(version) != own}
+
+
+def check(told: Mapping[str, str], node: str) -> None:
+    """Raises Failed where most members have another version than a node that is about to start."""
+    others = apart(told, node)
+    if 2 * len(others) < len(told) or not others:
+        return
+    shown = ", ".join(f"{each} has {version}" for each, version in sorted(others.items()))
+    raise Failed(
+        f"member {node} waits: Samba {told[node]} does not go with that of most members",
+        f"{shown}, and CTDB ends the member that came last",
+        hint="upgrade the others; it starts when most have its version, within ten minutes or with its engine",
+    )
