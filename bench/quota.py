@@ -36,6 +36,7 @@ from .timing import say, wall
 
 FEW, MANY, MOST = 100, 1000, 10_000
 GI, DAY = 2**30, 86400
+WRITES = 600  # seconds between two times that clients write
 NOON = 1_800_000_000 // QUARTER * QUARTER
 # Bytes that pmxcfs writes on every node when a file of so many bytes is replaced (measured with the real one).
 COSTS = ((256, 45_000), (4096, 70_000), (65536, 357_000), (524288, 5_100_000))
@@ -215,7 +216,7 @@ class Life:
 
     def percent(self, at: float) -> float:
         """How full: straight lines between moments, and some unrest."""
-        after = at - NOON
+        after = (at - NOON) // WRITES * WRITES
         i = bisect(self.moments, after) - 1
         part = (after - self.moments[i]) / (self.moments[i + 1] - self.moments[i])
         level = self.levels[i] + part * (self.levels[i + 1] - self.levels[i])

@@ -39,6 +39,7 @@ WAIT = 2.0  # seconds for answers; what comes later counts in the next round
 HOUR = 3600.0
 OUTLOOKS = 300  # made anew in one round, the oldest first
 TURN = 120.0  # seconds that a member of a cluster leaves to those before it to tell
+CALM = 900.0  # seconds without a trouble, after which it is over: on a full disk every other write may go well
 TOPIC = "smbgateway-monitor"
 
 
@@ -65,11 +66,12 @@ class Monitor:
         self.listing = listing([], [])  # all rows, for who asks: to write 10,000 anew takes a tenth of a second
         self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
         self.changed: dict[str, int] = {}  # the round in which a row became what it is
+        self._judged_of: dict[str, object] = {}  # what each was judged by; without a change there is nothing to say
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
         self._sizes = Sizes(engine)
         self._sampled = self._cleaned = -HOUR
         self._folded = 0
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str, tuple[str, float]] = {}  # of what: what was told, and when it was seen last
         self._ended, self._wake = threading.Event(), threading.Event()
 
     # -- the thread -------------------------------------------------------------------------------------------------
@@ -167,6 +169,10 @@ class Monitor:
         for key, usage in fresh.items():
             watched = self.watched[key]
             gateway = world.gateways[watched.share.gateway]
+            seen = (usage.used, usage.limit, watched.share.digest, watched.outlook and watched.outlook.at)
+            if watched.standing.settled and not gateway.cluster and self._judged_of.get(key) == seen:
+                continue
+            self._judged_of[key] = seen
             standing, events = self._judged(watched, usage, gateway, now)
             for event in events:
                 told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
@@ -207,18 +213,24 @@ class Monitor:
             self._cleaned = elapsed
             self.history.clean(now, elapsed, self.watched)
             self.published.forget(world.shares.keys() | self.watched.keys())
-        self._report(now)
+            for known in (self._judged_of, self._kept):
+                for key in known.keys() - self.watched.keys():
+                    del known[key]
+        self._report(now, elapsed)
 
-    def _report(self, now: float) -> None:
-        """Troubles of the monitor itself: told when they come and when they are over."""
+    def _report(self, now: float, elapsed: float) -> None:
+        """Troubles of the monitor itself: told when they come, and when they have been over for a while."""
         notices = [trouble_notice(line, True, now) for line in self.history.said]
         self.history.said.clear()
         for about, trouble in (("history", self.history.trouble), ("store", self.published.trouble)):
-            if trouble and not self._troubles.get(about):
+            told, seen = self._troubles.get(about, ("", 0.0))
+            if trouble and not told:
                 notices.append(trouble_notice(trouble, True, now))
-            elif self._troubles.get(about) and not trouble:
+            if trouble:
+                self._troubles[about] = trouble, elapsed
+            elif told and elapsed - seen >= CALM:
                 notices.append(trouble_notice(f"the {about} can be written again", False, now))
-            self._troubles[about] = trouble
+                del self._troubles[about]
         for each in notices:
             print(f"monitor: {each.subject}", flush=True)
         if notices:
@@ -241,7 +253,7 @@ class Monitor:
     @property
     def troubles(self) -> list[str]:
         """What keeps the monitor from its work."""
-        return [trouble for trouble in (self.history.trouble, self.published.trouble) if trouble]
+        return [trouble for trouble, _ in self._troubles.values()]
 
     def metrics(self) -> str:
         """What Prometheus is told."""

@@ -1,8 +1,10 @@
 """The quota monitor with real shares: a client fills one, and everybody learns of it; a disk that hangs harms none."""
 
+import contextlib
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from bench.quota import NOON, Month
+from lab import mounts
 from lab.mounts import until
 from lab.silent import silent
 from smbgateway import notify
@@ -169,3 +173,78 @@ def test_a_disk_that_hangs_delays_nobody_and_is_told_as_unknown(lab: Lab) -> Non
         return not lab.monitor.rows["files/stuck"]["unknown"]
 
     until(known, "it is read again")
+
+
+@pytest.fixture
+def small(area: Path) -> Iterator[Path]:
+    """A file system that is soon full."""
+    folder = area / "small"
+    folder.mkdir()
+    mounts.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)
+    yield folder
+    mounts.run("umount", "--lazy", folder)
+
+
+def test_a_full_disk_is_told_and_levels_are_told_all_the_same(lab: Lab, small: Path) -> None:
+    lab.site.apply(lab.site.image("docs"))
+    lab.monitor.history.path = str(small / "history.sqlite")
+    lab.tick()
+    with (small / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    assert "putting file" in lab.site.smb("docs", f"put {filled(lab, 266)} big")
+    for _ in range(40):
+        lab.tick(900)
+    assert lab.monitor.troubles == ["the history cannot be kept: database or disk is full"]
+    assert "! the history cannot be kept: database or disk is full" in lab.cli("quota")
+    (small / "filler").unlink()
+    for _ in range(3):
+        lab.tick(900)
+    assert lab.monitor.troubles == []
+    until(lambda: len(told(lab)) == 3, "the receiver is told")
+    assert sorted(told(lab)) == [
+        "quota monitor: the history can be written again",
+        "quota monitor: the history cannot be kept: database or disk is full",
+        "share docs is 89 % full (warning)",
+    ]
+
+
+def told(lab: Lab) -> list[str]:
+    """What the receiver got so far."""
+    return [each["subject"] for _, _, body in lab.web.asked for each in body["notices"]]
+
+
+def test_killed_at_any_moment_it_goes_on_and_tells_nothing_twice(tmp_path: Path) -> None:
+    """The monitor of another process, on shares whose usage goes up and down; it is killed three times."""
+    code = f"""
+from bench.quota import Month
+made = Month({str(tmp_path)!r}, 30)
+while True:
+    made.time = START + 60 * made.turn
+    made.minute()
+    made.turn += 1
+    print(made.time, flush=True)
+"""
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    now = float(NOON)
+    for _ in range(3):
+        words = [sys.executable, "-c", code.replace("START", str(now))]
+        with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            for _ in range(400):
+                now = float(process.stdout.readline())
+            process.kill()
+        levels = {path.stem: json.loads(path.read_text())["level"] for path in tmp_path.rglob("quotas/files/*.json")}
+        assert len(levels) == 30
+        made = Month(str(tmp_path), 30)
+        made.time = now
+        for _ in range(60):
+            made.minute()
+        now = made.time
+        first = {notice.fields["share"]: notice.fields for notice in reversed(made.told.notices) if notice.fields}
+        first = {share: fields for share, fields in first.items() if fields["about"] == "level"}
+        assert all(fields["former"] == levels[share] != fields["level"] for share, fields in first.items())
+        database = sqlite3.connect(made.history.path)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()
+        made.history.close()

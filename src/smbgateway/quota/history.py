@@ -212,8 +212,10 @@ class History:
             for _ in range(2):
                 try:
                     with self._connection or self._open() as database:
+                        before = database.total_changes
                         found = work(database)
-                    self.trouble = ""
+                    if database.total_changes > before:  # to read goes well also where the disk is full
+                        self.trouble = ""
                     return found
                 except sqlite3.DatabaseError as error:
                     if not self._failed(error):

@@ -38,6 +38,11 @@ class Standing:
     pending: Pending | None = None
     filling_pending: Pending | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether time alone changes nothing."""
+        return self.pending is None and self.filling_pending is None and self.since > 0
+
 
 @dataclass(frozen=True)
 class Event:

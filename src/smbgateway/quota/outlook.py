@@ -9,7 +9,7 @@ from .history import WIDTHS, Bucket, Grain, History
 from .trend import DAY, WINDOWS, Point, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
-SOONEST, LATEST = 900.0, 6 * 3600.0  # seconds until it is made anew
+SOONEST, LATEST = 1800.0, 6 * 3600.0  # seconds until it is made anew
 PART = 24  # of the time that was seen, after which more is known
 MOST = 240  # points that a month is seen by
 TRUSTED = 6 * 3600.0  # seconds seen, from which on somebody is woken by a forecast: a first copy is no habit
@@ -35,7 +35,7 @@ class Outlook:
     def until(self) -> float:
         """The time when another may say something else."""
         soon = LATEST if self.forecast.earliest is None else self.forecast.earliest / 4
-        return self.at + min(max(SOONEST, self.seen / PART), LATEST, max(SOONEST / 15, soon))
+        return self.at + max(SOONEST, min(self.seen / PART, soon, LATEST))
 
     @cached_property
     def far(self) -> float:

@@ -33,7 +33,7 @@ OFTEN, SELDOM = 1800, 3600  # seconds between two writes
 def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, Any]:
     """The points of one share on the grid that ends at `last`; null where nothing is known."""
     known = {at // QUARTER * QUARTER: (used, limit) for at, used, limit in points}
-    grid = [known.get(last - QUARTER * number) for number in reversed(range(count))]
+    grid = [known.get(at) for at in range(last - QUARTER * (count - 1), last + 1, QUARTER)]
     unit, highest = 1024, max((point[0] for point in grid if point), default=0)
     while highest // unit >= DIGITS:
         unit *= 2
