@@ -25,16 +25,18 @@ _pve_smbgateway() {
     --root | --path | --file | -f | --allow-path | --metrics-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     esac
     case "$command $previous" in
-    'create --mode') _smbgw_words native lxc; return ;;
+    'create --mode') _smbgw_words native lxc vm; return ;;
     'create --guest') _smbgw_words read write; return ;;
     'create --purpose') _smbgw_words general timemachine media archive homes; return ;;
     'list --kind') _smbgw_words share gateway user group receiver; return ;;
     'update --guest') _smbgw_words off read write; return ;;
-    'gateway create --mode') _smbgw_words native lxc; return ;;
+    'gateway create --mode') _smbgw_words native lxc vm; return ;;
     'gateway create --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
-    'gateway update --mode') _smbgw_words native lxc; return ;;
+    'gateway update --mode') _smbgw_words native lxc vm; return ;;
     'gateway update --minimum-protocol') _smbgw_words 2.1 3.0 3.1.1; return ;;
     'quota history --span') _smbgw_words day week month year; return ;;
+    'template build --mode') _smbgw_words lxc vm; return ;;
+    'template import --mode') _smbgw_words lxc vm; return ;;
     'notify create --least') _smbgw_words notice warning critical; return ;;
     'notify create --security') _smbgw_words starttls tls none; return ;;
     'token create --role') _smbgw_words admin viewer; return ;;
@@ -94,8 +96,8 @@ _pve_smbgateway() {
     'quota set') _smbgw_names share; _smbgw_words -h --help --quota --user-quota --notice --warning --critical --fills-within --force --dry-run --root --json -j --verbose ;;
     'quota watch') _smbgw_names share; _smbgw_words -h --help --count --root --json -j --verbose ;;
     'template') _smbgw_words build import list; _smbgw_words -h --help --root --json -j --verbose ;;
-    'template build') _smbgw_words -h --help --suite --mirror --security --output --root --json -j --verbose ;;
-    'template import') _smbgw_words -h --help --root --json -j --verbose ;;
+    'template build') _smbgw_words -h --help --mode --suite --mirror --security --output --root --json -j --verbose ;;
+    'template import') _smbgw_words -h --help --mode --root --json -j --verbose ;;
     'template list') _smbgw_words -h --help --root --json -j --verbose ;;
     'notify') _smbgw_words create delete show test list; _smbgw_words -h --help --root --json -j --verbose ;;
     'notify create') _smbgw_words -h --help --mail --webhook --proxmox --journal --least --sender --server --port --security --login --secret-stdin --root --json -j --verbose ;;

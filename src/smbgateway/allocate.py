@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from .errors import Conflict
-from .model import Cluster, Gateway, Group, LxcMode, Member, Mode, Receiver, Resource, Share, User, XfsSource
+from .model import Cluster, Gateway, Group, LxcMode, Member, Mode, Receiver, Resource, Share, User, VmMode, XfsSource
 from .samba.config import needs_apple
 from .world import World
 
@@ -21,6 +21,7 @@ class Node:
     taken     ids of accounts that it uses itself
     projects  numbers of XFS projects that it has
     template  of new containers
+    image     of new virtual machines
     vmid      the first free number of a guest, on Proxmox VE
     storage   of roots of containers, on Proxmox VE
     """
@@ -32,6 +33,7 @@ class Node:
     now: int
     vmid: int | None = None
     storage: str = ""
+    image: str = ""
 
 
 def allocate(records: Sequence[Resource], former: World, node: Node) -> list[Resource]:
@@ -72,15 +74,17 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
 
 def _mode(mode: Mode, before: Gateway | None, world: World, node: Node) -> Mode:
     update: dict[str, object] = {} if mode.node else {"node": node.name}
-    if isinstance(mode, LxcMode):
+    if isinstance(mode, LxcMode | VmMode):
         chosen: dict[str, str | int | None] = {
             "mac": _mac(),
             "template": node.template,
+            "image": node.image,
             "vmid": _vmid(world, node.vmid),
             "storage": node.storage,
         }
-        if before and isinstance(before.mode, LxcMode):
-            chosen = {name: getattr(before.mode, name) for name in mode.allocated}
+        if before and before.mode.kind == mode.kind:
+            chosen |= {name: getattr(before.mode, name) for name in mode.allocated}
+        chosen = {name: chosen[name] for name in mode.allocated}
         update |= {name: value for name, value in chosen.items() if not getattr(mode, name)}
     return mode.model_copy(update=update)
 

@@ -8,7 +8,16 @@ from . import discovery, modes, sources
 from .cluster.member import ClusterMember
 from .errors import CommandFailed, Unavailable
 from .host import Host
-from .model import DirectorySource, Gateway, HomesPurpose, MediaPurpose, Share, StorageSource, TimeMachinePurpose
+from .model import (
+    DirectorySource,
+    Gateway,
+    HomesPurpose,
+    ImageSource,
+    MediaPurpose,
+    Share,
+    StorageSource,
+    TimeMachinePurpose,
+)
 from .paths import Paths
 from .proxmox.client import Proxmox
 from .proxmox.sections import Sections
@@ -21,6 +30,7 @@ from .samba.instance import Instance
 from .samba.registry import Registry
 from .sources import Place, Snapshots, Source, Usage, userquota
 from .sources.cells import stat
+from .sources.guest_image import GuestImage
 from .sources.storage import Storage
 from .step import Ledger, Step
 from .store import Store
@@ -52,10 +62,13 @@ class Blueprint:
     def source(self, share: Share) -> Source:
         """Where a share's data lives. Raises Unavailable where it is a volume, and its gateway has none."""
         place = self._place(share)
-        if not isinstance(share.source, StorageSource):
+        gateway = self.world.gateways.get(share.gateway)
+        mode = self.mode(gateway) if gateway else None
+        if mode and mode.disks and isinstance(share.source, ImageSource):
+            return GuestImage(self.host, mode.disks, place, share.source)
+        if not isinstance(share.source, StorageSource) or gateway is None or mode is None:
             return sources.make(self.host, place, share.source)
-        gateway = self.world.gateways[share.gateway]
-        volumes = self.mode(gateway).volumes
+        volumes = mode.volumes
         if volumes is None:
             raise self._no_volumes(gateway, share, share.source)
         return Storage(volumes, place, share.source)
@@ -70,8 +83,16 @@ class Blueprint:
 
     def data_host(self, share: Share) -> Host:
         """Who sees the data of a share at the path of its source."""
-        volumes = self.mode(self.world.gateways[share.gateway]).volumes
-        return volumes.host if volumes and isinstance(share.source, StorageSource) else self.host
+        mode = self.mode(self.world.gateways[share.gateway])
+        where = mode.volumes if isinstance(share.source, StorageSource) else mode.disks
+        return where.host if where else self.host
+
+    def _inside(self, share: Share) -> bool:
+        """Whether its data is made in the guest, once that runs."""
+        if isinstance(share.source, StorageSource):
+            return True
+        gateway = self.world.gateways.get(share.gateway)
+        return gateway is not None and self.mode(gateway).disks is not None
 
     def _place(self, share: Share) -> Place:
         media = isinstance(share.purpose, MediaPurpose)
@@ -100,7 +121,7 @@ class Blueprint:
         joins    for a member of a cluster that does not make the share: it never does, as it may not have the same
                  file system mounted there
         """
-        return [] if isinstance(share.source, StorageSource) else self._data(share, joins)
+        return [] if self._inside(share) else self._data(share, joins)
 
     def _data(self, share: Share, joins: bool = False) -> list[Step]:
         source = self.source(share)
@@ -113,7 +134,7 @@ class Blueprint:
 
     def shown(self, share: Share) -> list[Step]:
         """What makes its data seen where Samba runs, once that is there: all of it, where it lies there."""
-        if isinstance(share.source, StorageSource):
+        if self._inside(share):
             return self._data(share)
         return self.mode(self.world.gateways[share.gateway]).shown(share.name, self.source(share).path)
 
@@ -243,7 +264,7 @@ class Blueprint:
     def served(self, share: Share) -> str:
         """Where its Samba finds a share."""
         path = self.source(share).path
-        if isinstance(share.source, StorageSource):
+        if self._inside(share):
             return path
         return self.mode(self.world.gateways[share.gateway]).served(share.name, path)
 

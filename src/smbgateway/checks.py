@@ -12,6 +12,7 @@ from .model import (
     Gateway,
     Group,
     HomesPurpose,
+    ImageSource,
     LxcMode,
     MailWay,
     Receiver,
@@ -20,6 +21,7 @@ from .model import (
     Source,
     StorageSource,
     User,
+    VmMode,
     WebhookWay,
     XfsSource,
     ZfsSource,
@@ -77,12 +79,13 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
     for other in staged.gateways.values():
         if other.name != gateway.name and _collide(gateway, other):
             yield Fault(
-                "mode.address" if isinstance(gateway.mode, LxcMode) else "mode.port",
+                "mode.address" if _alone(gateway) else "mode.port",
                 f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
     if gateway.cluster and not gateway.enabled:
         yield Fault("enabled", "a cluster is not stopped as a whole", "gateway drain moves its addresses from a node")
+    yield from _moved(gateway, staged, before)
     yield from _guests(gateway, staged, before)
     if getattr(gateway.mode, "ha_nodes", ()) and not getattr(gateway.mode, "ha", False):
         yield Fault("mode.ha_nodes", "they are those of high availability, which is off", "add ha, or leave them out")
@@ -101,9 +104,23 @@ def _guests(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable
         yield Fault("allow_guests", f"guests may open {', '.join(guests)}", "close those shares to guests first")
 
 
+def _alone(gateway: Gateway) -> bool:
+    """Whether it has an address of its own, which is none of the node's."""
+    return isinstance(gateway.mode, LxcMode) or bool(getattr(gateway.mode, "bridge", ""))
+
+
+def _moved(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[Fault]:
+    """Nobody else has the disks of a virtual machine: its shares cannot be another's at the same time."""
+    kinds = {gateway.mode.kind, before.mode.kind} if before else {gateway.mode.kind}
+    if len(kinds) > 1 and "vm" in kinds and (shares := staged.shares_of(gateway.name)):
+        names = ", ".join(share.name for share in shares)
+        hint = "delete them first (their data stays), and make them again afterwards"
+        yield Fault("mode.kind", f"the data of {names} cannot be moved into or out of a virtual machine", hint)
+
+
 def _collide(one: Gateway, two: Gateway) -> bool:
     mine, theirs = set(one.mode.addresses), set(two.mode.addresses)
-    if isinstance(one.mode, LxcMode) or isinstance(two.mode, LxcMode):  # with an address of its own
+    if _alone(one) or _alone(two):
         return bool(mine & theirs)
     if not set(one.nodes) & set(two.nodes) or one.mode.port != two.mode.port:
         return False
@@ -121,6 +138,7 @@ def _share(share: Share, staged: World, former: World) -> Iterable[Fault]:
         yield Fault("source", f"the data is at {here} and stays there", "make another share for another source")
     yield from clusters.source_faults(share, gateway)
     yield from _bound(share, gateway) if gateway else ()
+    yield from _in_machine(share, gateway)
     yield from _project(share, staged)
     yield from _principals(share, staged)
     if share.guest and gateway and not gateway.allow_guests:
@@ -138,6 +156,13 @@ def _bound(share: Share, gateway: Gateway) -> Iterable[Fault]:
     if getattr(gateway.mode, "ha", False) and not moves:
         told = f"a {share.source.kind} source is one node's, and gateway {gateway.name} may be started on another"
         yield Fault("source", told, "use cephfs, rbd, storage, or a directory that is shared; or a gateway without ha")
+
+
+def _in_machine(share: Share, gateway: Gateway | None) -> Iterable[Fault]:
+    in_machine = gateway and isinstance(gateway.mode, VmMode)
+    if in_machine and not isinstance(share.source, ImageSource | StorageSource):
+        told = f"a virtual machine sees no {share.source.kind} of the node: its shares are disks"
+        yield Fault("source", told, "use image:PATH, on Proxmox VE storage:ID")
 
 
 def _project(share: Share, staged: World) -> Iterable[Fault]:

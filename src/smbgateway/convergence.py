@@ -112,6 +112,8 @@ class Convergence:
         for share in scope.shares:
             ledger.remove(self._unlisted(former, share))
             ledger.converge(blueprint.listed(share))
+        if unreached := blueprint.mode(scope.gateway).unreached():
+            result.warnings.append(f"{scope.gateway.title}: {unreached}")
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
 
     def _released(self, former: World, blueprint: Blueprint, gateway: Gateway) -> list[Step]:
@@ -178,9 +180,11 @@ class Convergence:
                 home = former.gateways[share.gateway]
                 published = blueprint.published(Registry(blueprint.instance(home)), share)
                 stays = {step.name for step in blueprint.quota(share) if blueprint.source(share).keeps_quota}
-                steps = [step for step in blueprint.storage(share) if step.name not in stays]
+                steps = [
+                    step for step in [*blueprint.storage(share), *blueprint.shown(share)] if step.name not in stays
+                ]
                 listed = blueprint.listed(share)
-                result.kept += ledger.remove([*steps, *blueprint.shown(share), published, *listed], destroy)
+                result.kept += ledger.remove([*steps, published, *listed], destroy)
         for record in removed:
             if isinstance(record, Gateway):
                 mode = blueprint.mode(record)

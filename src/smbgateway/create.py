@@ -13,7 +13,7 @@ from .proxmox.storages import Storages
 from .sizes import show_size
 from .world import World
 
-CONTAINER = ("bridge", "router", "vlan", "mtu", "memory", "swap", "cores")  # fields of LxcMode
+CONTAINER = ("bridge", "router", "vlan", "mtu", "memory", "swap", "cores")  # fields of a guest
 
 
 class CreateRequest(BaseModel):
@@ -22,7 +22,7 @@ class CreateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: str
-    mode: Literal["native", "lxc"] | None = None
+    mode: Literal["native", "lxc", "vm"] | None = None
     gateway: str | None = None
     source: str | None = None
     path: str | None = None
@@ -126,7 +126,7 @@ def _gateway(request: CreateRequest, world: World, node: str, faults: list[Fault
     if request.gateway and request.gateway in world.gateways:
         faults += _changes(request)
         return request.gateway, []
-    if request.mode == "lxc":  # one isolated server for each share, unless a gateway is named
+    if request.mode in ("lxc", "vm"):  # one isolated server for each share, unless a gateway is named
         name = request.gateway or _name(request.name) or "smb"
         if name in world.gateways:
             faults.append(Fault("gateway", f"gateway {name} exists", "add the share to it, or name another: --gateway"))
@@ -144,8 +144,9 @@ def _gateway(request: CreateRequest, world: World, node: str, faults: list[Fault
 def _mode(request: CreateRequest) -> dict[str, Any]:
     """The mode of a new gateway; what does not belong to it is told by the model."""
     mode: dict[str, Any] = {"kind": request.mode or "native", **_given(request)}
-    if request.mode == "lxc":
-        return mode | ({"address": request.addresses[0]} if len(request.addresses) == 1 else {})
+    if request.mode in ("lxc", "vm"):
+        own = "listen" if request.mode == "vm" and request.bridge is None else "address"
+        return mode | ({own: request.addresses[0]} if len(request.addresses) == 1 else {})
     return mode | {"addresses": request.addresses}
 
 

@@ -20,7 +20,7 @@ def hidden(gateway: Gateway) -> str:
         return "off"
     if gateway.cluster:
         return "not announced: its addresses move between nodes"
-    if gateway.mode.kind == "native" and gateway.mode.addresses:
+    if not _named(gateway) and gateway.mode.addresses:
         # Avahi knows the node by one name, for all its addresses; others there may be another gateway's.
         return "not announced: it has addresses of the node for itself"
     return ""
@@ -28,9 +28,14 @@ def hidden(gateway: Gateway) -> str:
 
 def name_in_explorer(gateway: Gateway, node: str) -> str:
     """The name by which Windows finds it; empty where it does not. What Explorer opens has no port."""
-    if hidden(gateway) or gateway.mode.port != 445:
-        return ""
-    return (gateway.name if gateway.mode.kind == "lxc" else node).upper()
+    if hidden(gateway) or gateway.mode.port != 445 or (gateway.mode.kind == "vm" and not _named(gateway)):
+        return ""  # what comes to many at once is not passed on to a machine behind the node
+    return (gateway.name if _named(gateway) else node).upper()
+
+
+def _named(gateway: Gateway) -> bool:
+    """Whether it has an address of its own, and so a name."""
+    return bool(getattr(gateway.mode, "bridge", ""))
 
 
 def steps(host: Host, folder: str, gateway: Gateway, shares: Iterable[Share]) -> list[Step]:
@@ -38,7 +43,7 @@ def steps(host: Host, folder: str, gateway: Gateway, shares: Iterable[Share]) ->
     if hidden(gateway):
         return []
     service = _service(host, folder, gateway, shares)
-    return [_name(host, folder, gateway), service] if gateway.mode.kind == "lxc" else [service]
+    return [_name(host, folder, gateway), service] if _named(gateway) else [service]
 
 
 def leftovers(host: Host, folder: str, gateway: Gateway, wanted: Iterable[Step]) -> list[Step]:
@@ -82,7 +87,7 @@ def _service(host: Host, folder: str, gateway: Gateway, shares: Iterable[Share])
 
 def announcement(gateway: Gateway, shares: Iterable[Share]) -> str:
     """A gateway as avahi-daemon announces it; shares for Time Machine by their names, so that Macs offer them."""
-    host = f"{gateway.name}.local" if gateway.mode.kind == "lxc" else ""
+    host = f"{gateway.name}.local" if _named(gateway) else ""
     disks = sorted(share.name for share in shares if isinstance(share.purpose, TimeMachinePurpose))
     services = [_entry("_smb._tcp", gateway.mode.port, host), _entry("_device-info._tcp", 0, host, MODEL)]
     if disks:

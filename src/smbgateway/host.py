@@ -32,6 +32,8 @@ PACKAGES = {
     "pdbedit": "samba-common-bin",
     "perl": "perl",
     "pvesh": "pve-manager",
+    "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
     "repquota": "quota",
     "rsync": "rsync",
     "sendmail": "postfix",

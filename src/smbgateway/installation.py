@@ -7,6 +7,7 @@ from functools import cached_property
 
 from .blueprint import Blueprint
 from .errors import Conflict
+from .guests.image import Images
 from .guests.template import Templates
 from .host import Host
 from .model import Gateway, Group, Resource, Share, User
@@ -53,6 +54,11 @@ class Installation:
         if self.proxmox:
             return ProxmoxTemplates(self.host, self.proxmox)
         return Templates(self.host, self.paths.templates)
+
+    @property
+    def images(self) -> Images:
+        """What virtual machines of this node are made of."""
+        return Images(self.host, self.paths.images)
 
     def owns(self, gateway: Gateway) -> bool:
         """Whether this node runs a gateway."""

@@ -11,7 +11,19 @@ from .checks import check, check_removed, doubled
 from .cluster.member import look as look_member
 from .errors import Conflict, Fault, GatewayError, HoldsData, Invalid
 from .installation import Installation
-from .model import Gateway, Group, LxcMode, Receiver, Resource, Share, StorageSource, User, XfsSource, examine
+from .model import (
+    Gateway,
+    Group,
+    LxcMode,
+    NativeMode,
+    Receiver,
+    Resource,
+    Share,
+    StorageSource,
+    User,
+    XfsSource,
+    examine,
+)
 from .proxmox.choices import Choices
 from .proxmox.sections import Sections
 from .sources import userquota
@@ -78,6 +90,7 @@ class Intake:
         on_xfs = any(isinstance(record, Share) and isinstance(record.source, XfsSource) for record in records)
         projects = taken_projects(self.site.host) if on_xfs else set()
         node = Node(self.site.node, taken, projects, self.site.templates.newest(), int(time.time()))
+        node = replace(node, image=self.site.images.newest())
         if self.site.proxmox and any(isinstance(r, Gateway) and isinstance(r.mode, LxcMode) for r in records):
             node = replace(node, **vars(Choices(self.site.proxmox).chosen()))
         return allocate(records, former, node)
@@ -183,7 +196,7 @@ class Intake:
             return [Fault("mode.node", told, "ask the engine of that node")]
         mode = blueprint.mode(gateway)
         faults = mode.look(former.gateways.get(gateway.name))
-        if gateway.cluster:
+        if gateway.cluster and isinstance(gateway.mode, NativeMode):
             faults += look_member(mode.instance, gateway.cluster, self.site.node, self.site.paths.config)
         return faults
 

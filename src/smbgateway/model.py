@@ -52,6 +52,7 @@ from .specs import NativeMode as NativeMode
 from .specs import ProxmoxWay as ProxmoxWay
 from .specs import Source as Source
 from .specs import StorageSource as StorageSource
+from .specs import VmMode as VmMode
 from .specs import Way as Way
 from .specs import WebhookWay as WebhookWay
 from .specs import XfsSource as XfsSource
@@ -62,7 +63,7 @@ def _kind_of_mode(value: object) -> object:
     return {"kind": "native", **value} if isinstance(value, Mapping) else value
 
 
-Mode = Annotated[NativeMode | LxcMode, Field(discriminator="kind"), BeforeValidator(_kind_of_mode)]
+Mode = Annotated[NativeMode | LxcMode | VmMode, Field(discriminator="kind"), BeforeValidator(_kind_of_mode)]
 
 
 class GeneralPurpose(Model):
@@ -367,8 +368,11 @@ def _trace(inside: Any, location: tuple[int | str, ...]) -> tuple[list[str], lis
     known: list[str] = []
     for part in location:
         models = [m for m in get_args(inside) if hasattr(m, "model_fields")]
-        if isinstance(part, str) and models and "kind" not in models[0].model_fields:
-            inside, models = models[0], []  # one that may be left out, or one of many
+        if models and "kind" not in models[0].model_fields:
+            inside, models = models[0], []  # one that may be left out, or one of many, which its number tells
+            if isinstance(part, int):
+                place.append(str(part))
+                continue
         fields = getattr(inside, "model_fields", None)
         members = {m.model_fields["kind"].default: m for m in models}
         if fields is not None:

@@ -100,6 +100,16 @@ class Paths:
         """What containers are made of."""
         return f"{self.state}/templates"
 
+    @property
+    def machines(self) -> str:
+        """Virtual machines, one directory each."""
+        return f"{self.state}/vm"
+
+    @property
+    def images(self) -> str:
+        """What their system disks are made of."""
+        return f"{self.state}/images"
+
     def shown(self, gateway: str) -> str:
         """Where the data of a guest's shares is mounted for it alone: no gateway's name begins with a dot."""
         return f"{self.mounts}/.guests/{gateway}"

@@ -5,7 +5,7 @@ Part of the model, and reached through it.
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .fields import (
     Address,
@@ -40,6 +40,11 @@ class NativeMode(Model):
     node: NodeName = ""
     addresses: tuple[Address, ...] = ()
     port: int = Field(445, ge=1, le=65535)
+
+    @property
+    def inside(self) -> tuple[str, int]:
+        """Where it is reached from where its Samba runs."""
+        return self.addresses[0] if self.addresses else "127.0.0.1", self.port
 
 
 class LxcMode(Model):
@@ -94,6 +99,69 @@ class LxcMode(Model):
     def port(self) -> int:
         """Its own, so the one that Windows knows."""
         return 445
+
+    @property
+    def inside(self) -> tuple[str, int]:
+        """Where it is reached from inside."""
+        return self.addresses[0], self.port
+
+
+class VmMode(Model):
+    """A virtual machine, with a kernel of its own. Its shares lie on disks that nothing else has mounted.
+
+    bridge   of the node, for an address of its own; without one the node passes on what comes to `port` of `listen`
+    image    what its system disk is made of: the newest of the node where it is left out
+    memory   that it sees
+    cores    that it sees
+
+    On Proxmox VE alone:
+    vmid, storage, vlan, firewall, order as of a container
+    """
+
+    allocated: ClassVar[tuple[str, ...]] = ("mac", "image", "vmid", "storage")
+    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "vlan", "firewall", "order")
+
+    kind: Literal["vm"] = "vm"
+    node: NodeName = ""
+    bridge: Link = ""
+    address: Interface | None = None
+    router: Address | None = None
+    vlan: int | None = Field(None, ge=1, le=4094)
+    mtu: int | None = Field(None, ge=1280, le=65535)
+    mac: Mac = ""
+    listen: Address | None = None
+    port: int = Field(445, ge=1, le=65535)
+    memory: Annotated[Size, Field(ge=256 << 20)] = 512 << 20
+    cores: int = Field(1, ge=1, le=128)
+    image: str = Field("", max_length=255, pattern=r"^([a-z0-9][a-z0-9-]*|[A-Za-z][\w.-]*:import/[\w.+-]+)?$")
+    vmid: int | None = Field(None, ge=100, le=999_999_999)
+    storage: str = Field("", max_length=100, pattern=r"^([A-Za-z][\w.-]*[A-Za-z0-9])?$")
+    firewall: bool = False
+    order: int | None = Field(None, ge=0, le=9999)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "VmMode":
+        if ":" in (self.listen or ""):
+            raise ValueError("the node passes on IPv4 alone: give it an address of its own, on a bridge")
+        if bool(self.bridge) != bool(self.address):
+            raise ValueError("bridge and address go together: with both it has an address of its own")
+        if self.bridge and (self.listen or self.port != 445):
+            raise ValueError("with an address of its own it needs neither listen nor port")
+        if not self.bridge and (self.router or self.mtu or self.vlan):
+            raise ValueError("router, mtu and vlan are for a machine on a bridge")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach it; none for every address of its node."""
+        if self.address:
+            return (self.address.partition("/")[0],)
+        return (self.listen,) if self.listen else ()
+
+    @property
+    def inside(self) -> tuple[str, int]:
+        """Where it is reached from inside."""
+        return "127.0.0.1", 445
 
 
 class DirectorySource(Model):

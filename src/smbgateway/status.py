@@ -71,7 +71,10 @@ class Status:
         if not self.engine.site.owns(gateway):
             return body | {"discovery": discovery.hidden(gateway) or "mDNS", "running": None, "drift": []}
         instance = self.engine.site.blueprint(world).instance(gateway)
-        running = instance.pid() is not None
+        try:
+            running = instance.pid() is not None
+        except GatewayError as error:  # its machine runs, and does not answer
+            return body | {"discovery": error.reason, "running": False, "drift": []}
         body |= {"discovery": self._discovery(gateway, instance) if running else "not while it does not run"}
         body |= {"running": running}
         return body | {"drift": [asdict(cell) for cell in self.engine.drift(gateway, shares)]}

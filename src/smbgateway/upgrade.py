@@ -6,7 +6,7 @@ from .convergence import Result, Tell, silent
 from .engine import Engine
 from .errors import Conflict, GatewayError
 from .host import Host
-from .model import Gateway, LxcMode
+from .model import Gateway, LxcMode, VmMode
 from .step import Ledger
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold")
@@ -38,19 +38,20 @@ class Upgrade:
         A root is put back where the proof fails; packages are not.
         """
         gateway = self.check(name)
-        if self.engine.site.proxmox is None and isinstance(gateway.mode, LxcMode):
+        if self.engine.site.proxmox is None and isinstance(gateway.mode, LxcMode | VmMode):
             return self._root(gateway, gateway.mode, template, tell)
         if template:
             raise Conflict(f"{gateway.title} is upgraded by packages, not by a template", hint="leave it out")
         return self._packages(gateway, tell)
 
-    def _root(self, gateway: Gateway, mode: LxcMode, template: str, tell: Tell) -> Result:
-        wanted = template or self.engine.site.templates.newest()
-        if wanted == mode.template:
+    def _root(self, gateway: Gateway, mode: LxcMode | VmMode, template: str, tell: Tell) -> Result:
+        site, field = self.engine.site, "template" if isinstance(mode, LxcMode) else "image"
+        wanted = template or (site.templates if field == "template" else site.images).newest()
+        if wanted == getattr(mode, field):
             tell("request", "checked", 0)
-            hint = "template build makes a newer one"
+            hint = f"template build --mode {mode.kind} makes a newer one"
             return Result(warnings=[f"{gateway.title} has {wanted} already: {hint}"])
-        record = gateway.model_dump(mode="json") | {"mode": {**mode.model_dump(mode="json"), "template": wanted}}
+        record = gateway.model_dump(mode="json") | {"mode": {**mode.model_dump(mode="json"), field: wanted}}
         return self.engine.apply([record], tell=tell)
 
     def _packages(self, gateway: Gateway, tell: Tell) -> Result:

@@ -100,13 +100,20 @@ class Watch:
         Not while the node goes down, which stops its guests before us.
         """
         for gateway in filter(self._free, world.gateways.values()):
-            failing = self.engine.failing.get(gateway.name)
-            dead = gateway.enabled and self.engine.site.blueprint(world).instance(gateway).pid() is None
-            if dead and not failing and not ending(self.engine.site.host):
-                self.engine.note(gateway.name, "it has ended, or was stopped from outside: started again")
+            if failing := self.engine.failing.get(gateway.name):
+                if time.monotonic() > failing[0]:
+                    self._tell(self.engine.bring_up(gateway.name))
+            elif gateway.enabled and (why := self._trouble(gateway, world)) and not ending(self.engine.site.host):
+                self.engine.note(gateway.name, why)
                 self._tell(self.engine.bring_up(gateway.name))
-            elif failing and time.monotonic() > failing[0]:
-                self._tell(self.engine.bring_up(gateway.name))
+
+    def _trouble(self, gateway: Gateway, world: World) -> str:
+        """Why it must be looked after, empty where it runs."""
+        try:
+            pid = self.engine.site.blueprint(world).instance(gateway).pid()
+        except GatewayError as error:  # its machine runs, and does not answer
+            return error.reason
+        return "" if pid else "it has ended, or was stopped from outside: started again"
 
     def _count_killed(self, world: World) -> None:
         """Note processes that the kernel killed for want of memory: that costs a connection, never the gateway."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ..convergence import Result, Tell
 from ..engine import Engine
 from ..fields import Path as FilePath
-from ..guests.template import Recipe
+from ..guests.template import Recipe, Template
 from ..jobs import Jobs
 from ..upgrade import Upgrade
 from .answers import Answer
@@ -20,20 +20,22 @@ Url = Annotated[str, Field(max_length=200, pattern=r"^(https?|file|copy)://?[!-~
 
 
 class TemplateBody(Strict):
-    """What to make a template of: a Debian, by mmdebstrap, or a tar file that was made so."""
+    """What to make a template of: a Debian, by mmdebstrap, or a file that was made so."""
 
+    mode: Literal["lxc", "vm"] = Field("lxc", description="for containers, or the disk of virtual machines")
     suite: str = Field("trixie", pattern=r"^[a-z]{1,40}$", description="of Debian")
     mirror: Url = Recipe.mirror
     security: Url | Literal[""] = Field(Recipe.security, description="archive of security updates; empty: none")
-    output: FilePath | None = Field(None, description="keep the tar file here, for other nodes")
-    file: FilePath | None = Field(None, description="unpack this tar file instead of building")
+    output: FilePath | None = Field(None, description="keep it as a file here, for other nodes")
+    file: FilePath | None = Field(None, description="take this file instead of building")
 
 
 class TemplateRow(Strict):
     """A template."""
 
     name: str
-    samba: str = Field(description="version of the package")
+    mode: Literal["lxc", "vm"]
+    samba: str = Field(description="version of the package; empty where nobody knows")
     made: int = Field(description="Unix time")
     gateways: list[str] = Field(description="who has it")
 
@@ -77,22 +79,23 @@ def add_machines(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
 
 
 def _templates(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
-    @app.get("/v1/templates", response_model=TemplateRows, summary="What containers can be made of")
+    @app.get("/v1/templates", response_model=TemplateRows, summary="What guests can be made of")
     def templates() -> Response:
-        users = [
-            (gateway.name, getattr(gateway.mode, "template", "")) for gateway in engine.site.world().gateways.values()
-        ]
-        found = engine.site.templates.all()
-        rows = [{"name": t.name, "samba": t.samba, "made": t.made} for t in found]
+        gateways = engine.site.world().gateways.values()
+        users = [(g.name, getattr(g.mode, "template", "") or getattr(g.mode, "image", "")) for g in gateways]
+        found: list[tuple[str, Template]] = [("lxc", each) for each in engine.site.templates.all()]
+        found += [("vm", each) for each in engine.site.images.all()]
+        rows = [{"name": t.name, "mode": mode, "samba": t.samba, "made": t.made} for mode, t in found]
         return Answer({"templates": [r | {"gateways": [g for g, t in users if t == r["name"]]} for r in rows]})
 
-    @app.post("/v1/templates", response_model=Accepted, status_code=202, summary="Make a template for containers")
+    @app.post("/v1/templates", response_model=Accepted, status_code=202, summary="Make a template")
     def make_template(body: TemplateBody) -> Response:
         recipe = Recipe(body.suite, body.mirror, body.security)
 
         def work(tell: Tell) -> Result:
             tell("request", "checked", 0)
-            started, places = time.monotonic(), engine.site.templates
+            started = time.monotonic()
+            places = engine.site.images if body.mode == "vm" else engine.site.templates
             made = places.bring(body.file) if body.file else places.build(recipe, body.output or "")
             tell(f"template {made.name}", f"created, Samba {made.samba}", time.monotonic() - started)
             return Result()

@@ -8,7 +8,7 @@ from .parser import Fill, Parser
 
 PURPOSES = ["general", "timemachine", "media", "archive", "homes"]
 PROTOCOLS = ["2.1", "3.0", "3.1.1"]
-MODES = ["native", "lxc"]
+MODES = ["native", "lxc", "vm"]
 KINDS = ["share", "gateway", "user", "group", "receiver"]
 
 
@@ -76,21 +76,23 @@ def _create_server(parser: Parser) -> None:
     server = parser.add_argument_group("which server")
     server.add_argument("--mode", choices=MODES, help="how a new gateway runs")
     server.add_argument("--gateway", metavar="NAME", help="gateway of the share, made if new (default: this node's)")
-    text = "native: a new gateway listens there only (may be repeated); lxc: its own, ADDRESS/LENGTH"
+    text = "native: a new gateway listens there only (may be repeated); lxc, vm with --bridge: its own, ADDRESS/LENGTH"
     server.add_argument("--address", metavar="IP", action="append", default=[], help=text)
-    text = "native: of a new gateway (default 445; Windows knows no other)"
+    text = "native, vm: of a new gateway (default 445; Windows knows no other)"
     server.add_argument("--port", metavar="N", type=int, help=text)
     _container(server)
 
 
 def _container(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--bridge", metavar="NAME", help="lxc: bridge of the node that it hangs on")
-    group.add_argument("--router", metavar="IP", help="lxc: its way to other networks")
-    group.add_argument("--vlan", metavar="N", type=int, help="lxc: tag on the bridge")
-    group.add_argument("--mtu", metavar="BYTES", type=int, help="lxc: longest packet")
-    group.add_argument("--memory", metavar="SIZE", help="lxc: limit of all its processes (default 128M)")
+    group.add_argument("--bridge", metavar="NAME", help="lxc, vm: bridge of the node that it hangs on")
+    group.add_argument("--router", metavar="IP", help="lxc, vm: its way to other networks")
+    group.add_argument("--vlan", metavar="N", type=int, help="lxc, vm: tag on the bridge")
+    group.add_argument("--mtu", metavar="BYTES", type=int, help="lxc, vm: longest packet")
+    group.add_argument("--memory", metavar="SIZE", help="lxc: limit (default 128M); vm: what it has (default 512M)")
     group.add_argument("--swap", metavar="SIZE", help="lxc: swap beside it (default none)")
-    group.add_argument("--cores", metavar="N", type=int, help="lxc: limit of its computing time")
+    group.add_argument(
+        "--cores", metavar="N", type=int, help="lxc: limit of its computing time; vm: what it has (default 1)"
+    )
 
 
 def _list(parser: Parser) -> None:
@@ -230,10 +232,10 @@ def _cluster(parser: Parser) -> None:
 
 def _gateway_options(parser: Parser) -> None:
     optional = argparse.BooleanOptionalAction
-    text = "native: listen there only (may be repeated); lxc: its own, ADDRESS/LENGTH"
+    text = "native: listen there only (may be repeated); lxc, vm on a bridge: its own, ADDRESS/LENGTH"
     parser.add_argument("--address", metavar="IP", action="append", help=text)
-    parser.add_argument("--port", metavar="N", type=int, help="native: default 445; Windows knows no other")
-    _container(parser.add_argument_group("lxc mode"))
+    parser.add_argument("--port", metavar="N", type=int, help="native, vm: default 445; Windows knows no other")
+    _container(parser.add_argument_group("lxc and vm mode"))
     parser.add_argument("--hardened", action=optional, help="every client must encrypt")
     parser.add_argument("--allow-guests", action=optional, help="shares may let anybody in")
     parser.add_argument("--discovery", action=optional, help="tell the network of it (default: yes)")
@@ -290,14 +292,17 @@ def _quota_limits(parser: Parser) -> None:
 
 def _template(parser: Parser) -> None:
     build = parser.add_command("build", "build a template with mmdebstrap", "templates:build")
+    bring = parser.add_command("import", "make a template of a file that build wrote", "templates:bring")
+    for command in (build, bring):
+        text = "for containers (default), or the disk of virtual machines"
+        command.add_argument("--mode", choices=["lxc", "vm"], default="lxc", help=text)
     build.add_argument("--suite", metavar="NAME", default="trixie", help="of Debian (default trixie, which is 13)")
     text = "archive to take packages from (default: PVE_SMBGATEWAY_MIRROR, or deb.debian.org)"
     build.add_argument("--mirror", metavar="URL", help=text)
     text = 'archive of security updates, "none" for none (default: PVE_SMBGATEWAY_SECURITY, or deb.debian.org)'
     build.add_argument("--security", metavar="URL", help=text)
-    build.add_argument("--output", metavar="FILE", help="keep it as a tar file too, to import on other nodes")
-    bring = parser.add_command("import", "make a template of a tar file that build wrote", "templates:bring")
-    bring.add_argument("file", metavar="FILE", help="the tar file")
+    build.add_argument("--output", metavar="FILE", help="keep it as a file too, to import on other nodes")
+    bring.add_argument("file", metavar="FILE", help="a tar file, or a disk as qcow2")
     listed = parser.add_command("list", "list templates", "templates:list_all")
     for command in (build, bring, listed):
         command.common()

@@ -46,7 +46,8 @@ def changed(record: dict[str, Any], arguments: Namespace) -> dict[str, Any]:
     kept = record["mode"] if arguments.mode in (None, record["mode"]["kind"]) else {"kind": arguments.mode}
     mode = {**kept, **of_container(arguments)}
     if arguments.address is not None:
-        mode |= {"address": arguments.address[-1]} if mode["kind"] == "lxc" else {"addresses": arguments.address}
+        own = {"lxc": "address", "vm": "address" if mode.get("bridge") else "listen"}.get(mode["kind"])
+        mode |= {own: arguments.address[-1]} if own else {"addresses": arguments.address}
     if arguments.port is not None:
         mode["port"] = arguments.port
     return {**record, "mode": mode, **named(arguments)}

@@ -135,7 +135,7 @@ def gateways_table(gateways: list[dict[str, Any]]) -> list[list[str]]:
     rows = [["NAME", "MODE", "NODE", "ADDRESS", "PORT", "STATE"]]
     for gateway in gateways:
         mode = gateway["mode"]
-        addresses = mode.get("address") or ", ".join(mode["addresses"]) or "all"
+        addresses = mode.get("address") or mode.get("listen") or ", ".join(mode.get("addresses", [])) or "all"
         port = str(mode.get("port", 445))
         rows.append([gateway["name"], mode["kind"], mode["node"], addresses, port, gateway["state"]])
     return rows

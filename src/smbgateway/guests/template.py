@@ -35,7 +35,7 @@ class Template(NamedTuple):
     name: str
     samba: str  # version of the package
     made: int  # Unix time
-    root: str  # directory
+    root: str  # directory, or the disk of virtual machines
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Templates:
 
         Raises CommandMissing, Failed.
         """
-        with self._place() as place:
+        with workplace(self.folder) as place:
             file = output or f"{place}/root.tar"
             debootstrap(self.host, recipe, file)
             return self._unpack(file, place, recipe.suite)
@@ -94,18 +94,8 @@ class Templates:
         """Make one of a tar file. Raises Invalid, Failed."""
         if not os.path.isfile(file):
             raise Invalid.of([Fault("file", f"there is no file {file}")])
-        with self._place() as place:
+        with workplace(self.folder) as place:
             return self._unpack(file, place, "imported")
-
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[str]:
-        """A directory to make one in."""
-        place = f"{self.folder}/.new-{time.monotonic_ns()}"
-        os.makedirs(place, mode=0o711)
-        try:
-            yield place
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
 
     def _unpack(self, file: str, place: str, word: str) -> Template:
         root = f"{place}/root"
@@ -133,17 +123,33 @@ class Templates:
 
 def debootstrap(host: Host, recipe: Recipe, file: str, machine: bool = False) -> None:
     """Make a tar file of a Debian with what gateways need; as a `machine` it starts by itself. Raises Failed."""
-    skipped = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNUSED]
     include = f"{PACKAGES},{MACHINE}" if machine else PACKAGES
-    options = ["--mode=root", "--variant=minbase", f"--include={include}", *skipped]
-    options += ['--aptopt=APT::Install-Recommends "false"', "--format=tar"]
-    options += [f'--customize-hook=systemctl --root="$1" mask {STOCK}'] if machine else []
+    hooks = [f'--customize-hook=systemctl --root="$1" mask {STOCK}'] if machine else []
+    bootstrap(host, recipe, file, include, "template", "--format=tar", *hooks)
+
+
+@contextlib.contextmanager
+def workplace(folder: str) -> Iterator[str]:
+    """A directory below `folder` to make something in, gone afterwards."""
+    place = f"{folder}/.new-{time.monotonic_ns()}"
+    os.makedirs(place, mode=0o711)
     try:
-        host.run("mmdebstrap", *options, recipe.suite, file, "-", stdin=recipe.sources(), timeout=BUILD_WAIT)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def bootstrap(host: Host, recipe: Recipe, target: str, packages: str, what: str, *options: str) -> None:
+    """Build a small Debian with these packages at `target`. Raises CommandMissing, Failed."""
+    skipped = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNUSED]
+    words = ["--mode=root", "--variant=minbase", f"--include={packages}", *skipped]
+    words += ['--aptopt=APT::Install-Recommends "false"', *options]
+    try:
+        host.run("mmdebstrap", *words, recipe.suite, target, "-", stdin=recipe.sources(), timeout=BUILD_WAIT)
     except CommandFailed as error:
-        words = [line for line in error.output.splitlines() if line.startswith(("E:", "W:", "Err:"))]
+        said = [line for line in error.output.splitlines() if line.startswith(("E:", "W:", "Err:"))]
         hint = f"can {recipe.mirror} be reached? --mirror names another, --suite bookworm an older Debian"
-        raise Failed("the template cannot be built", " | ".join(words[:3]) or error.reason, hint=hint) from error
+        raise Failed(f"the {what} cannot be built", " | ".join(said[:3]) or error.reason, hint=hint) from error
 
 
 def package_version(status: str, package: str) -> str:

@@ -8,11 +8,13 @@ from ..model import Gateway
 from ..paths import Paths
 from ..proxmox.client import Proxmox
 from ..samba.instance import Instance
+from ..sources.guest_image import Disks
 from ..sources.storage import Volumes
 from ..step import Step
 from .lxc import Lxc
 from .native import Native
 from .proxmox_lxc import ProxmoxLxc
+from .vm import Vm
 
 
 class Mode(Protocol):
@@ -23,6 +25,10 @@ class Mode(Protocol):
     @property
     def volumes(self) -> Volumes | None:
         """Its own volumes; None: it has none."""
+
+    @property
+    def disks(self) -> Disks | None:
+        """Where image files are its disks; None: they are mounted on the node."""
 
     def kept(self) -> list[str]:
         """What a removal leaves of it, in words."""
@@ -42,6 +48,9 @@ class Mode(Protocol):
     def served(self, share: str, path: str) -> str:
         """Where Samba finds that data."""
 
+    def unreached(self) -> str:
+        """Why clients do not get through, as far as the node can tell; empty where they do, or nobody can tell."""
+
     def look(self, former: Gateway | None) -> list[Fault]:
         """Read the world before anything is made: what stands against it, field relative to the gateway."""
 
@@ -50,5 +59,5 @@ def make(host: Host, paths: Paths, gateway: Gateway, proxmox: Proxmox | None = N
     """The mode that a record names; containers are Proxmox VE's where it is there."""
     if proxmox and gateway.mode.kind == "lxc":
         return ProxmoxLxc(host, paths, gateway, proxmox)
-    kinds: dict[str, type[Lxc] | type[Native]] = {"lxc": Lxc, "native": Native}
+    kinds: dict[str, type[Lxc] | type[Native] | type[Vm]] = {"lxc": Lxc, "native": Native, "vm": Vm}
     return kinds[gateway.mode.kind](host, paths, gateway)

@@ -35,7 +35,7 @@ LIMITS = "lxc.cgroup"  # how lines of limits begin: these change while it runs
 class Lxc:
     """A gateway in a container of its own."""
 
-    volumes = None
+    volumes = disks = None
 
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         assert isinstance(gateway.mode, LxcMode)  # noqa: S101 - the registry of modes goes by it
@@ -50,13 +50,17 @@ class Lxc:
         """Nothing: data is the node's."""
         return []
 
+    def unreached(self) -> str:
+        """The proof has been where clients are."""
+        return ""
+
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""
         try:
             self.host.run("lxc-attach", "--version")
         except CommandMissing as error:
             return [Fault("mode", error.what, error.hint)]
-        return [*self._template(), *self._bridge(), *self._unknown()]
+        return [*self._template(), *bridge_faults(self.host, self.mode.bridge), *self._unknown()]
 
     def _unknown(self) -> list[Fault]:
         given = [name for name in LxcMode.on_proxmox if getattr(self.mode, name)]
@@ -73,14 +77,6 @@ class Lxc:
             hint = "leave it out to get the newest: template list"
             return [Fault("mode.template", f"there is no template {name} on this node", hint)]
         return [Fault("mode", "this node has no template for containers", "make one: template build")]
-
-    def _bridge(self) -> list[Fault]:
-        links = json.loads(self.host.run("ip", "-json", "-details", "link", "show"))
-        bridges = [link["ifname"] for link in links if link.get("linkinfo", {}).get("info_kind") == "bridge"]
-        if self.mode.bridge in bridges:
-            return []
-        hint = f"its bridges: {', '.join(bridges)}" if bridges else "it has none: bridge_ports in interfaces(5)"
-        return [Fault("mode.bridge", f"{self.mode.bridge} is not a bridge of this node", hint)]
 
     def steps(self) -> list[Step]:
         """The container, running."""
@@ -167,6 +163,16 @@ class Lxc:
     def shown(self, share: str, path: str) -> list[Step]:
         """A mount of the data that only the container sees, with the owners shifted to its ids."""
         return shifted(self.host, path, f"{self.data}/{share}", BASE, self.gateway.name)
+
+
+def bridge_faults(host: Host, bridge: str) -> list[Fault]:
+    """Whether the node has such a bridge."""
+    links = json.loads(host.run("ip", "-json", "-details", "link", "show"))
+    bridges = [link["ifname"] for link in links if link.get("linkinfo", {}).get("info_kind") == "bridge"]
+    if bridge in bridges:
+        return []
+    hint = f"its bridges: {', '.join(bridges)}" if bridges else "it has none: bridge_ports in interfaces(5)"
+    return [Fault("mode.bridge", f"{bridge} is not a bridge of this node", hint)]
 
 
 def shifted(host: Host, path: str, target: str, base: int, container: str) -> list[Step]:

@@ -22,7 +22,7 @@ ACCOUNTS = {"/var/lib/extrausers": "libnss-extrausers"}
 class Native:
     """A gateway on this node."""
 
-    volumes = None
+    volumes = disks = None
 
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         self.host, self.gateway = host, gateway
@@ -51,6 +51,10 @@ class Native:
     def kept(self) -> list[str]:
         """Nothing: data is the node's."""
         return []
+
+    def unreached(self) -> str:
+        """The proof has been where clients are."""
+        return ""
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node, and whose the port is."""

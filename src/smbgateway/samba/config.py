@@ -106,7 +106,7 @@ def client_section(own: str) -> str:
 
 
 def _network(gateway: Gateway) -> Parameters:
-    network = {"smb ports": str(gateway.mode.port), "disable netbios": "yes"}
+    network = {"smb ports": str(gateway.mode.inside[1]), "disable netbios": "yes"}
     if isinstance(gateway.mode, NativeMode) and gateway.mode.addresses:
         network |= {"interfaces": " ".join(gateway.mode.addresses), "bind interfaces only": "yes"}
     return network

@@ -23,17 +23,24 @@ class Instance:
     """A Samba of its own below `own`. Its processes see our accounts by a mount namespace (libnss-extrausers)."""
 
     def __init__(
-        self, host: Host, gateway: Gateway, own: str, launcher: Launcher, label: str = "", python: str = sys.executable
-    ) -> None:
+        self, host: Host, gateway: Gateway, own: str, launcher: Launcher, label: str = "", python: str = sys.executable,
+        patience: float = 1,
+    ) -> None:  # fmt: skip
         self.host, self.gateway, self.own, self.launcher = host, gateway, own, launcher
         self.label = label or gateway.name  # in names of steps, which are different where it runs elsewhere
         self.python = python  # of the host, with our modules
+        self.patience = patience  # how many times as long as on the node it may take
         self.conf = f"{own}/smb.conf"
 
     @property
     def address(self) -> str:
-        """Where a client on this node reaches it."""
-        return self.gateway.mode.addresses[0] if self.gateway.mode.addresses else "127.0.0.1"
+        """Where a client beside it reaches it."""
+        return self.gateway.mode.inside[0]
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.gateway.mode.inside[1]
 
     def tool(self, program: str, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
         """Run one of Samba's tools on this instance's databases. Without --configfile it would open the host's."""
@@ -207,25 +214,26 @@ class Instance:
 
     def await_answer(self) -> None:
         """Wait until smbd takes connections; where it does not, all is stopped. Raises Failed."""
-        deadline = time.monotonic() + READY_WAIT
+        wait = READY_WAIT * self.patience
+        deadline = time.monotonic() + wait
         while not self.answers():
             if time.monotonic() > deadline:
                 cause = self._last_words()
                 self.stop()
-                raise Failed(f"smbd of gateway {self.gateway.name} does not answer within {READY_WAIT:g} s", cause)
+                raise Failed(f"smbd of gateway {self.gateway.name} does not answer within {wait:g} s", cause)
             time.sleep(0.02)
 
     def answers(self) -> bool:
         """Whether smbd takes connections: any answer of SMB's, a refusal too, is an answer."""
         try:
-            self.host.run(*self.client(), "-N", "-L", f"//{self.address}", timeout=5)
+            self.host.run(*self.client(), "-N", "-L", f"//{self.address}", timeout=5 * self.patience)
         except CommandFailed as error:
             return "NT_STATUS_ACCESS_DENIED" in error.output or "NT_STATUS_LOGON_FAILURE" in error.output
         return True
 
     def client(self) -> list[str]:
         """smbclient with a configuration of its own, at this instance."""
-        return ["smbclient", f"--configfile={self.own}/client.conf", f"--port={self.gateway.mode.port}"]
+        return ["smbclient", f"--configfile={self.own}/client.conf", f"--port={self.port}"]
 
     def stop(self) -> None:
         """End the supervisor, which ends its children. Absent is fine."""

@@ -95,7 +95,7 @@ class Prover:
         enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
         alone = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--")
         program = (self.instance.python, "-I", "-m", "smbgateway.samba.shadow")
-        timeout = 30 + len(candidates) * 2.0
+        timeout = (30 + len(candidates) * 2.0) * self.instance.patience
         answer = json.loads(self.host.run(*enter, *alone, *program, stdin=json.dumps(order), timeout=timeout))
         if failure := answer.get("failure"):
             raise NotProved(failure["what"], failure["cause"])
@@ -145,7 +145,7 @@ class Prover:
 
         Raises NotProved.
         """
-        address, port = self.instance.address, self.instance.gateway.mode.port
+        address, port = self.instance.address, self.instance.port
         share, conf = candidate.share.name, f"{self.instance.own}/client.conf"
         if password is None or candidate.user is None:
             if asked:
@@ -168,7 +168,7 @@ class Prover:
         """What can be proved where no user has access."""
         if not candidate.share.guest:
             return "served; nobody can log in", ""
-        address, port = self.instance.address, self.instance.gateway.mode.port
+        address, port = self.instance.address, self.instance.port
         session = Session(self.host, f"{self.instance.own}/client.conf", address, port)
         if candidate.share.guest == "write":
             return "as guest, wrote and read 1 MiB", session.write(candidate.share.name, f"{self.instance.own}/run")

@@ -35,7 +35,7 @@ class Session:
         """Run smbclient commands on a share. Raises CommandFailed: smbclient's exit code does not tell all failures."""
         login = ["-A", self.credentials, "--pw-nt-hash"] if self.credentials else ["-N"]
         argv = ["smbclient", f"--configfile={self.conf}", f"--port={self.port}", *login]
-        output = self.host.run(*argv, f"//{self.address}/{share}", "-c", commands, timeout=30)
+        output = self.host.run(*argv, f"//{self.address}/{share}", "-c", commands, timeout=60)
         if "NT_STATUS_" in output:
             raise CommandFailed(argv, 1, output)
         return output

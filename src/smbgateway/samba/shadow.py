@@ -19,7 +19,7 @@ from ..host import Node, start
 from .session import Session
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1  # netdevice(7)
-START_WAIT = 15.0
+START_WAIT = 60.0  # seconds; a machine without KVM is slow
 BATCH = 100
 
 

@@ -38,6 +38,15 @@ def round_up(quota: int) -> int:
     return -(-quota // MI) * MI
 
 
+def inside(host: Host, mount: str) -> int:
+    """Bytes of a mounted XFS; less than the image where growing was interrupted."""
+    text = host.run("xfs_info", mount)
+    match = re.search(r"^data\s.*?bsize=(\d+)\s+blocks=(\d+)", text, re.MULTILINE)
+    if not match:
+        raise CommandFailed(["xfs_info", mount], 0, f"unknown answer: {text}")
+    return round_up(int(match[1]) * int(match[2]))  # it leaves up to 64 blocks at the end unused
+
+
 class Image:
     """An image. Its size is the quota, so clients see the quota (and up to 4 % more) as the size of the share.
 
@@ -66,14 +75,18 @@ class Image:
 
     def steps(self) -> list[Step]:
         """Image, earmark, mount point, mount, directory."""
-        destroy = cells.nothing if self.place.adopted else lambda: self.host.run("rm", "-f", "--", self.file)
         return [
-            Step(f"image {self.file}", "xfs", self._content, self._write_image, destroy=destroy),
-            cells.earmark(self.host, self.place, self.file),
+            *self.file_steps(),
             cells.mount_point(self.host, self.place.mount),
             cells.mount(self.host, self.place.mount, self.file, self._mounted, self._attach),
             cells.inner_directory(self.host, self.place, self.path),
         ]
+
+    def file_steps(self) -> list[Step]:
+        """Image and earmark."""
+        destroy = cells.nothing if self.place.adopted else lambda: self.host.run("rm", "-f", "--", self.file)
+        made = Step(f"image {self.file}", "xfs", self._content, self._write_image, destroy=destroy)
+        return [made, cells.earmark(self.host, self.place, self.file)]
 
     def quota(self, limit: int | None) -> list[Step]:
         """The step that grows the image. Removing it does nothing: the size goes with the file."""
@@ -163,13 +176,19 @@ class Image:
                 raise cells.gone(self.file)
             self.host.run("install", "-m", "0600", "-T", "--", "/dev/null", self.file)
             cells.earmark(self.host, self.place, self.file).write(self.place.earmark)
-            self._resize(file_size(max(self.place.quota or 0, MINIMUM)))
+            self.resize(file_size(max(self.place.quota or 0, MINIMUM)))
             # No -f: mkfs itself refuses a file with a signature. Without rmapbt the overhead is the one measured.
             self.host.run(
                 "mkfs.xfs", "-q", "-K", "-l", f"size={LOG_MEBI}m", "-m", "rmapbt=0,reflink=1", self.file, timeout=600
             )
 
-    def _resize(self, size: int) -> None:
+    def size(self) -> int | None:
+        """Bytes of the file, None where it is absent."""
+        found = cells.stat(self.host, self.file, "%s")
+        return None if found is None else int(found)
+
+    def resize(self, size: int) -> None:
+        """Give the file so many bytes."""
         now = int(cells.stat(self.host, self.file, "%s") or 0)
         if self.thin or size < now:
             self.host.run("truncate", f"--size={size}", "--", self.file)
@@ -217,30 +236,21 @@ class Image:
                 raise
 
     def _read_quota(self) -> str | None:
-        size = cells.stat(self.host, self.file, "%s")
+        size = self.size()
         if size is None:
             return None
-        inside = self._inside() if self._mounted() == self.file else int(size)
-        return str(quota_of(min(int(size), inside)))
-
-    def _inside(self) -> int:
-        """Bytes of the mounted XFS; less than the file where growing was interrupted."""
-        text = self.host.run("xfs_info", self.place.mount)
-        match = re.search(r"^data\s.*?bsize=(\d+)\s+blocks=(\d+)", text, re.MULTILINE)
-        if not match:
-            raise CommandFailed(["xfs_info", self.place.mount], 0, f"unknown answer: {text}")
-        return round_up(int(match[1]) * int(match[2]))  # it leaves up to 64 blocks at the end unused
+        return str(quota_of(min(size, inside(self.host, self.place.mount)) if self._mounted() == self.file else size))
 
     def _write_quota(self, value: str | None) -> None:
         if value is None:
             return
         if self._mounted() != self.file:
             raise Unavailable(f"{self.file} is not mounted")
-        size, inside = file_size(int(value)), self._inside()
-        if size < inside:
-            message = f"an image never shrinks: it has {show_size(quota_of(inside))}"
+        size, now = file_size(int(value)), inside(self.host, self.place.mount)
+        if size < now:
+            message = f"an image never shrinks: it has {show_size(quota_of(now))}"
             raise Conflict(f"{self.file} keeps its size", message, hint="make a smaller share and copy the files")
-        self._resize(size)
+        self.resize(size)
         self.host.run("losetup", "-c", self._device())
         self.host.run("xfs_growfs", "-d", self.place.mount)
 
