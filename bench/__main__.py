@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import Any
 
-from . import cli, cluster, create, forecast, lxc, parallel, quota, rest, scale, throughput
+from . import cli, cluster, create, forecast, lxc, parallel, quota, rest, scale, throughput, vm
 from .figure import MISSED, Bench, Figure, chosen, list_table, promised, table
 from .timing import say
 
@@ -19,6 +19,7 @@ BENCHES = (
     + lxc.BENCHES
     + cluster.BENCHES
     + quota.BENCHES
+    + vm.BENCHES
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import containers, mounts
+from lab import containers, machines, mounts
 from smbgateway.engine import Engine
 from smbgateway.host import Host, Node
 from smbgateway.intake import Options
@@ -125,6 +125,7 @@ class Site:
     def end(self) -> None:
         """Stop every gateway of this site, whatever its records say, and remove all."""
         containers.end_all(Path(self.paths.containers))
+        machines.end_all(Path(self.paths.machines))
         for own in Path(self.paths.instance("")).glob("*"):
             end_instance(own)
         mounts.unmount_below(Path(self.paths.root))

@@ -67,7 +67,8 @@ MASKED = (
     "smbd.service", "nmbd.service", "winbind.service", "samba.service", "samba-ad-dc.service", "wsdd2.service",
     "ldconfig.service", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service",
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
-    "fstrim.timer", "xfs_scrub_all.timer", "getty@tty1.service", "getty-static.service", "serial-getty@ttyS0.service", "modprobe@drm.service",
+    "fstrim.timer", "xfs_scrub_all.timer", "getty@tty1.service", "getty-static.service", "serial-getty@ttyS0.service",
+    "modprobe@drm.service",
     "modprobe@configfs.service", "modprobe@fuse.service", "modprobe@efi_pstore.service", "systemd-pstore.service",
     "cloud-init-hotplugd.socket",
 )  # fmt: skip

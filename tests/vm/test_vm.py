@@ -1,0 +1,125 @@
+"""A gateway in a virtual machine: made, used by a real client, grown, killed, undone; and what can be seen of it."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import mounts
+from smbgateway.errors import CommandFailed, GatewayError
+from smbgateway.guests.agent import Guest
+from smbgateway.samba.accounts import nt_hash
+from smbgateway.watch import Watch
+from tests.real.world import PASSWORD
+
+from .conftest import Box
+
+
+def test_a_share_is_served_and_proved(box: Box) -> None:
+    assert [proof.text for proof in box.made.proofs] == ["login as alice, wrote and read 1 MiB"]
+    assert box.made.warnings == []  # clients get through from here
+    assert box.site.works("docs", gateway="box")
+    assert box.site.drift("box") == []
+    assert "NT_STATUS_LOGON_FAILURE" in box.site.smb("docs", gateway="box", password="Wrong-Sesame-1")
+
+
+def test_its_size_is_the_limit_and_grows_while_it_serves(box: Box) -> None:
+    one, data = box.site, f"{box.mode.place('docs')}/data"
+    box.guest.run("fallocate", "--length", "285M", f"{data}/most")
+    big = Path(one.paths.root) / "big"
+    big.write_bytes(os.urandom(40 << 20))
+    assert "NT_STATUS_DISK_FULL" in one.smb("docs", f"put {big} big", gateway="box")
+    changed = one.apply({**one.image("docs", gateway="box"), "quota": "400M"})
+    assert [change.step.name for change in changed.changes if "quota" in change.step.name] == [
+        f"quota of {one.srv}/docs.img"
+    ]
+    assert "NT_STATUS_" not in one.smb("docs", f"put {big} big; del big; del most", gateway="box")
+    usage = (
+        one.engine.site.blueprint(one.engine.site.world()).source(one.engine.site.world().shares["box/docs"]).usage()
+    )
+    assert usage.limit == 400 << 20
+
+
+def test_no_secret_is_in_what_cloud_init_reads_nor_in_what_qemu_is_told(box: Box) -> None:
+    folder = Path(box.mode.folder)
+    texts = [path.read_text() for path in (*folder.glob("seed/*"), folder / "configuration", folder / "console")]
+    assert len(texts) == 5
+    assert not [text for text in texts if PASSWORD in text or nt_hash(PASSWORD) in text.upper()]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    commands = (path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
+    assert not [text for text in commands if PASSWORD in text]
+
+
+def test_nothing_but_smb_is_reached_and_nothing_is_reached_from_inside(box: Box) -> None:
+    listening = [line.split()[4] for line in box.guest.run("ss", "-H", "-l", "-t", "-u", "-n").splitlines()]
+    reached = {each.rpartition(":")[2] for each in listening if not each.startswith(("127.", "[::1]"))}
+    assert reached == {"445"}
+    own = mounts.run("ss", "-H", "-l", "-t", "-u", "-n", "-p").splitlines()
+    assert [line.split()[4] for line in own if f"pid={box.mode.machine.pid()}," in line] == [f"127.0.0.1:{box.port}"]
+    with pytest.raises(CommandFailed):
+        box.guest.run("bash", "-c", f"exec 3<>/dev/tcp/10.0.2.2/{box.port}", timeout=5)
+
+
+def test_it_rests_in_little_memory_on_a_small_disk(box: Box) -> None:
+    found = {line.split(":")[0]: int(line.split()[1]) for line in (box.guest.read("/proc/meminfo") or "").splitlines()}
+    assert found["MemTotal"] - found["MemAvailable"] <= 160 << 10  # KiB
+    disk = Path(box.mode.images.disk(box.mode.mode.image))
+    assert disk.stat().st_blocks * 512 <= 700 << 20
+
+
+@contextlib.contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, *words: str) -> Iterator[None]:
+    """The first command in the guest that has these words fails."""
+    real, spent = Guest.run, []
+
+    def run(self: Guest, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        if not spent and all(word in argv for word in words):
+            spent.append(argv)
+            raise CommandFailed(argv, 1, "made to fail")
+        return real(self, *argv, stdin=stdin, timeout=timeout)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Guest, "run", run)
+        yield
+    assert spent
+
+
+@pytest.mark.parametrize("words", [("mount", "-t", "xfs"), ("net", "import", "more")], ids=["mounting", "publishing"])
+def test_what_fails_inside_is_undone_to_the_last_disk(
+    box: Box, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    one = box.site
+    with failing(monkeypatch, *words), pytest.raises(GatewayError, match="made to fail") as raised:
+        one.apply(one.image("more", gateway="box"))
+    assert raised.value.left == []
+    assert not (one.srv / "more.img").exists()
+    files = [each["inserted"]["file"] for each in box.mode.machine.ask("query-block") if "inserted" in each]
+    assert f"{one.srv}/more.img" not in files
+    assert box.guest.run("ls", "/srv").split() == [Path(box.mode.place("docs")).name]
+    assert one.works("docs", gateway="box")
+
+
+def test_a_machine_that_was_killed_comes_back_with_its_shares(box: Box) -> None:
+    one = box.site
+    one.smb("docs", "put /etc/hostname kept", gateway="box")
+    os.kill(box.mode.machine.pid() or 0, 9)
+    mounts.until(lambda: box.mode.machine.pid() is None, "it is dead")
+    assert not one.works("docs", gateway="box")
+    Watch(one.engine).look()
+    assert one.engine.failing == {}
+    assert box.mode.unreached() == ""
+    assert one.works("docs", gateway="box")
+    assert "kept" in one.smb("docs", "ls", gateway="box")
+
+
+def test_it_goes_without_its_data(box: Box) -> None:
+    """The last one: of the gateway nothing is left but the file, which any gateway can serve."""
+    one, folder = box.site, Path(box.mode.folder)
+    pid = box.mode.machine.pid()
+    one.remove(("share", "box/docs"))
+    one.remove(("gateway", "box"))
+    assert (one.srv / "docs.img").exists()
+    assert not folder.exists()
+    assert not Path(f"/proc/{pid}").exists()
