@@ -48,7 +48,7 @@ class EmptyMachine(Host):
             return "1000000 900000 900000 4096"
         if argv[-1] not in self.folders:
             self._absent(argv)
-        return argv[1].removeprefix("--printf=").replace("%F", "directory").replace("%u:%g %a", "0:0 755")
+        return argv[1].removeprefix("--printf=").replace("%F", "directory").replace("%u:%g", "0:0").replace("%a", "755")
 
     def _make(self, argv: tuple[str, ...]) -> str:
         self.folders.add(argv[-1])

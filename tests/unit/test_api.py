@@ -29,6 +29,8 @@ SHARE: dict[str, Any] = {
     "source": {"kind": "directory", "path": "/srv/docs"},
 }
 
+CHECKED = {"samba", "tools", "clock", "store", "ports", "places", "leftovers"}  # and records, where some are bad
+
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Api]:
@@ -72,6 +74,11 @@ def test_what_a_share_can_be_made_of(api: Api, monkeypatch: pytest.MonkeyPatch) 
     ]
     assert (said["bridges"], said["addresses"]) == (["vmbr0"], ["192.0.2.7"])
     assert said["roots"][-1] == {"path": api.engine.site.paths.roots[-1], "free": 900000 * 4096}
+
+
+def test_what_a_node_lacks(api: Api) -> None:
+    status, body = api.get("/v1/checkup")
+    assert (status, {finding["check"] for finding in body["findings"]}) == (200, CHECKED)
 
 
 def test_nothing_yet(api: Api) -> None:

@@ -27,6 +27,7 @@ from ..versions import Versions
 from . import bodies
 from .answers import PROBLEMS, Answer, add_problems
 from .bodies import Accepted, CreateBody, Desired, Kind, Removal
+from .checkups import add_checkup
 from .choosing import add_choices
 from .clusters import add_clusters
 from .door import Asked, add_door
@@ -70,6 +71,7 @@ def make(engine: Engine, monitor: Monitor | None = None) -> FastAPI:
     _changing(app, engine, jobs)
     _snapshots(app, Versions(engine), jobs)
     _following(app, jobs)
+    add_checkup(app, site)
     add_choices(app, engine)
     add_clusters(app, engine)
     add_machines(app, engine, jobs)
