@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwright
 
 from smbgateway.cli.client import Client
 from tests.real.browsing import REPOSITORY, Browser, member, quick_refusals, relay_user, relaying, serving
@@ -58,8 +58,9 @@ class Gateway:
         for _, kind, body in self.client.events(job):
             assert kind != "failed", body
 
-    def remove(self, kind: str, name: str) -> None:
-        job = self.client.post("/v1/remove", {"targets": [{"kind": kind, "name": name}]})["job"]
+    def remove(self, kind: str, name: str, **options: bool) -> None:
+        body = {"targets": [{"kind": kind, "name": name}], "options": options}
+        job = self.client.post("/v1/remove", body)["job"]
         for _, event, body in self.client.events(job):
             assert event != "failed", body
 
@@ -138,11 +139,23 @@ def let_in(context: BrowserContext, gateway: Gateway, session: str) -> None:
     context.add_cookies([{"name": name, "value": value, "url": f"{gateway.browser.url}/", "secure": True}])
 
 
+def visit(page: Page, address: str) -> None:
+    """Chromium gives up what it loads while another test of this machine makes or removes a network."""
+    for again in (True, True, False):
+        try:
+            page.goto(address)
+        except Error as error:
+            if not again or "ERR_NETWORK_CHANGED" not in error.message:
+                raise
+        else:
+            return
+
+
 @pytest.fixture
 def page(window: Window, gateway: Gateway, session: str) -> Iterator[Page]:
-    """The pages, signed in, at their first panel, 1280 by 800."""
+    """The pages, signed in, at the list of shares, 1280 by 800."""
     with window() as made:
         let_in(made.context, gateway, session)
-        made.goto(gateway.url)
+        visit(made, f"{gateway.url}#shares")
         made.get_by_role("navigation").wait_for()
         yield made

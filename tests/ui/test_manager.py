@@ -60,10 +60,15 @@ def test_faults_of_the_api_come_to_their_fields(bare: Page, gateway: Gateway) ->
 def test_panels_of_datacenter_and_node_show_shares(bare: Page, gateway: Gateway) -> None:
     manager(gateway).open(bare)
     bare.get_by_role("button", name="SMB Gateway").last.click()
-    expect(bare.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
+    bare.get_by_role("link", name="docs", exact=True).click()
+    expect(bare.get_by_role("img", name="Usage: lowest")).to_be_visible()
     bare.get_by_role("button", name="SMB Gateway").first.click()
     expect(bare.get_by_role("combobox", name="Node")).to_have_value("one")
-    expect(bare.get_by_role("gridcell", name="docs", exact=True)).to_have_count(2)
+    bare.get_by_role("button", name="Shares", exact=True).locator("visible=true").click()
+    expect(bare.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
+    for panel in ("Users", "Alerts", "Tasks", "Settings"):
+        bare.get_by_role("button", name=panel, exact=True).locator("visible=true").click()
+    expect(bare.get_by_role("gridcell", name="samba", exact=True)).to_be_visible()
 
 
 def test_a_storage_of_ours_is_edited_in_their_form(bare: Page, gateway: Gateway) -> None:

@@ -15,7 +15,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
 
 def test_a_user_of_the_machine_signs_in_and_out(window: Window, gateway: Gateway) -> None:
     with window() as page:
-        page.goto(gateway.browser.url)
+        page.goto(f"{gateway.url}#shares")
         sign_in(page, gateway.person, "wrong")
         expect(page.get_by_role("alert")).to_have_text("wrong name or password")
         page.get_by_label("Password").fill(PASSWORD)

@@ -164,7 +164,7 @@ sub _optional {
     return { map { $_->[0] => { $_->[1]->%*, optional => 1 } } _pairs($schemas) };
 }
 
-my @FOLDERS = qw(choices gateways groups jobs places receivers shares status templates users version);
+my @FOLDERS = qw(checkup choices gateways groups jobs places quota receivers shares status telling templates users version);
 __PACKAGE__->register_method({
     name => 'index',
     path => '',
@@ -202,6 +202,37 @@ _read('list_snapshots', 'shares/{gateway}/{share}/snapshots', [@SHARE], '/v1/sna
 _read('list_templates', 'templates', [], '/v1/templates', 'templates');
 _read('list_jobs', 'jobs', [], '/v1/jobs', 'jobs');
 _read('job', 'jobs/{job}', [job => '[0-9a-f]{1,32}'], '/v1/jobs');
+
+_read('checkup', 'checkup', [], '/v1/checkup');
+_read('quota', 'quota', [], '/v1/quota');
+_read('quota_events', 'quota/events', [], '/v1/quota/events');
+_read('telling', 'telling', [], '/v1/receivers');
+
+my @GATEWAY = (gateway => '[a-z_][a-z0-9_.-]*');
+_read('gateway_status', 'gateways/{gateway}/status', [@GATEWAY], '/v1/status/gateway');
+_read('gateway_members', 'gateways/{gateway}/members', [@GATEWAY], '/v1/clusters');
+_method('gateway_log', 'GET', 'gateways/{gateway}/log', [@MAY_SEE], [@GATEWAY], {}, { type => 'object' },
+    sub { return _ask('GET', '/v1/status/gateway/' . _target($_[0]->{gateway}) . '/log') });
+
+_method('quota_show', 'GET', 'shares/{gateway}/{share}/quota', [@MAY_SEE], [@SHARE], {}, { type => 'object' },
+    sub { return _ask('GET', '/v1/quota/show?share=' . _target($_[0]->@{qw(gateway share)})) });
+my $span = { type => 'string', enum => [qw(day week month year)], optional => 1, default => 'day' };
+_method('quota_history', 'GET', 'shares/{gateway}/{share}/history', [@MAY_SEE], [@SHARE], { span => $span },
+    { type => 'object' }, sub {
+    my ($param) = @_;
+    my $share = _target($param->@{qw(gateway share)});
+    return _ask('GET', "/v1/quota/history?share=$share&span=" . ($param->{span} // 'day'));
+});
+
+# What is done at once, without a task.
+_method('disconnect', 'POST', 'shares/{gateway}/{share}/disconnect', $MAY_SHARE, [@SHARE],
+    { id => { type => 'string', pattern => '[0-9]{1,10}' } }, { type => 'object' }, sub {
+    my ($param) = @_;
+    my $share = "$param->{gateway}/$param->{share}";
+    return _ask('POST', '/v1/clients/disconnect', { share => $share, id => $param->{id} });
+});
+_method('receiver_test', 'POST', 'receivers/{receiver}/test', $ALL_NODES, [receiver => '[a-z_][a-z0-9_.-]*'], {},
+    { type => 'object' }, sub { return _ask('POST', '/v1/receivers/test', { name => $_[0]->{receiver} }) });
 
 _method('list_places', 'GET', 'places', [@MAY_SEE], [], { name => { type => 'string', maxLength => 80 } },
     { type => 'array', items => { type => 'object' } },

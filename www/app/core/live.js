@@ -55,5 +55,5 @@ Ext.define('SMBGateway.Live', {
 
 /** All live components in a container ask now: for when it comes to the front. */
 SMBGateway.refreshAll = (container) => {
-    [container, ...container.query('component')].filter((each) => each.isLive).forEach((each) => each.refresh());
+    [container, ...(container.query?.('component') ?? [])].filter((each) => each.isLive).forEach((each) => each.refresh());
 };

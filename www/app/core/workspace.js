@@ -33,6 +33,8 @@ Ext.define('SMBGateway.Workspace', {
     cls: 'smbgw-workspace',
     layout: { type: 'box', vertical: false, align: 'stretch' },
     NARROW: 760,
+    /** The address of the panel that is seen first. */
+    start: '',
 
     initComponent() {
         this.items = [
@@ -40,7 +42,7 @@ Ext.define('SMBGateway.Workspace', {
             { xtype: 'container', flex: 1, itemId: 'stage', layout: 'card', cls: 'smbgw-stage' },
         ];
         this.callParent();
-        this.on({ scope: this, resize: 'fit', afterrender: () => this.at || this.open(SMBGateway.navigation()[0].id) });
+        this.on({ scope: this, resize: 'fit', afterrender: () => this.openAt(this.start) });
     },
 
     fit() {

@@ -27,10 +27,9 @@ Ext.define('SMBGateway.Page', {
 
     async enter() {
         const { node } = await SMBGateway.get('/v1/version').catch(() => ({ node: '' }));
-        const workspace = { xtype: 'smbgwWorkspace', flex: 1, listeners: { opened: (each, at) => this.setAddress(at) } };
+        const workspace = { xtype: 'smbgwWorkspace', flex: 1, start: this.address(), listeners: { opened: (each, at) => this.setAddress(at) } };
         this.removeAll();
         this.add({ xtype: 'container', layout: { type: 'vbox', align: 'stretch' }, items: [this.head(node), this.lostLine(), workspace] });
-        this.follow();
         document.title = node ? `${node} – ${gettext('SMB Gateway')}` : gettext('SMB Gateway');
     },
 

@@ -15,7 +15,15 @@ SMBGateway.PROXMOX_ROUTES = [
     ['GET', /^\/v1\/resources\/(\w+)\/(.+)$/, ([kind, key]) => ({ to: `${kind}s/${key}` })],
     ['GET', /^\/v1\/status\/share\/(.+)$/, ([key]) => ({ to: `shares/${key}` })],
     ['GET', /^\/v1\/snapshots\/(.+)$/, ([key]) => ({ to: `shares/${key}/snapshots`, shape: (snapshots) => ({ snapshots }) })],
+    ['GET', /^\/v1\/quota\/show\?share=(.+)$/, ([key]) => ({ to: `shares/${decodeURIComponent(key)}/quota` })],
+    ['GET', /^\/v1\/quota\/history\?share=(.+)&span=(\w+)$/, ([key, span]) => ({ to: `shares/${decodeURIComponent(key)}/history?span=${span}` })],
+    ['GET', /^\/v1\/receivers$/, () => ({ to: 'telling' })],
+    ['GET', /^\/v1\/status\/gateway\/([^/]+)\/log$/, ([name]) => ({ to: `gateways/${name}/log` })],
+    ['GET', /^\/v1\/status\/gateway\/(.+)$/, ([name]) => ({ to: `gateways/${name}/status` })],
+    ['GET', /^\/v1\/clusters\/(.+)$/, ([name]) => ({ to: `gateways/${name}/members` })],
     ['GET', /^\/v1\/(.+)$/, ([rest]) => ({ to: rest })],
+    ['POST', /^\/v1\/clients\/disconnect$/, (found, { share, id }) => ({ to: SMBGateway.path('shares', share, 'disconnect'), params: { id }, atOnce: true })],
+    ['POST', /^\/v1\/receivers\/test$/, (found, { name }) => ({ to: SMBGateway.path('receivers', name, 'test'), atOnce: true })],
     ['POST', /^\/v1\/plan$/, (found, { create }) => ({ to: 'plan', params: SMBGateway.flat(create), shape: (cells) => ({ cells }) })],
     ['POST', /^\/v1\/create$/, (found, { options, ...create }) => ({ to: 'shares', params: SMBGateway.flat({ ...create, ...options }) })],
     ['POST', /^\/v1\/apply$/, (found, body) => SMBGateway.proxmoxApply(body)],
@@ -40,6 +48,6 @@ SMBGateway.proxmoxApply = ({ resources = [], text, options = {} }) => {
 SMBGateway.proxmoxCall = (method, path, body) => {
     const [, pattern, route] = SMBGateway.PROXMOX_ROUTES.find(([verb, each]) => verb === method && each.test(path));
     const call = { verb: method, params: undefined, shape: (data) => data, ...route(pattern.exec(path).slice(1), body) };
-    const isTask = method === 'POST' && call.to !== 'plan';
+    const isTask = method === 'POST' && call.to !== 'plan' && !call.atOnce;
     return isTask ? { ...call, shape: (upid) => ({ job: upid }) } : call;
 };
