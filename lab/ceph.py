@@ -7,6 +7,7 @@ All it has lies in DIR; its FSID, keys and address (in 127.0.0.0/8, with Ceph's 
 beside other copies and beside a real Ceph, and touches nothing in /etc/ceph, /var/lib/ceph and /run/ceph.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from lab.mounts import run, unmount_below, until
 ROOT = Path(__file__).resolve().parent.parent
 DAEMONS = {"mon": "a", "mgr": "x", "osd": "0", "mds": "a"}
 CLIENTS = ("ceph-fuse", "rbd-fuse", "rbd-nbd", "ceph", "rbd", "rados")
+ELSEWHERE = "SMBGW_CEPH"  # names the directory of a cluster that is up, for a machine that cannot have its own
 SLOW = 120  # seconds for what takes four on an idle machine
 CAPS = {
     "mon.": ("mon", "allow *"),
@@ -120,6 +122,11 @@ class Cluster:
         self.ceph("osd", "pool", "create", name, "8")
         self.tool("rbd", "pool", "init", name)
 
+    def removed(self, image: str) -> bool:
+        """Try to remove an image, which a client may have open for a moment more; whether it is gone."""
+        words = ["rbd", "--conf", str(self.conf), "rm", "--no-progress", f"rbd/{image}"]
+        return subprocess.run(words, capture_output=True).returncode in (0, errno.ENOENT)
+
     def start(self, kind: str) -> None:
         """Start a daemon: nobody's child, so that nobody has to wait for it when it ends."""
         with (self.path / "log" / f"{kind}.out").open("ab") as log:
@@ -207,6 +214,12 @@ def cluster(path: Path, address: str = "") -> Iterator[Cluster]:
     command = [sys.executable, "-m", "lab.ceph", "guard", str(path.resolve())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, start_new_session=True):
         yield up(path, address)  # Popen closes the pipe, which is the guard's word to begin, and waits
+
+
+def fill(made: Cluster) -> None:
+    """What tests and benches find in one: a CephFS, and a pool of images."""
+    made.volume("cephfs")
+    made.pool("rbd")
 
 
 def guard(path: Path) -> None:

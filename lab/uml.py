@@ -1,6 +1,6 @@
 """User-mode Linux: another kernel, as a process, on this machine's own files; for file systems this kernel lacks.
 
-    python -m lab.uml [--disk SIZE]... [--share DIR]... [--module NAME]... [--tap] -- COMMAND...
+    python -m lab.uml [--disk SIZE]... [--share DIR]... [--module NAME]... [--tap] [--ceph] -- COMMAND...
 
 It has XFS and ext4 with quotas, btrfs, and as modules quota_v2, fuse, rbd, ceph. COMMAND runs as root, sees all
 files of this machine, and writes into memory only, but for shared directories; /dev/ubda, /dev/ubdb, ... are its
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from lab import mounts
+from lab import ceph, mounts
 from lab.uml_init import NOT_STARTED
 
 KERNEL = "/usr/bin/linux.uml"
@@ -179,12 +179,29 @@ def main() -> int:
     parser.add_argument("--share", action="append", default=[], metavar="DIR", help="a directory it may write to")
     parser.add_argument("--module", action="append", default=[], metavar="NAME", help="a kernel module to load")
     parser.add_argument("--tap", action="store_true", help="a network with this machine")
+    parser.add_argument(
+        "--ceph", action="store_true", help="a Ceph cluster on this machine, in the directory $SMBGW_CEPH"
+    )
     parser.add_argument("--seconds", type=float, default=600, help="the longest it may take")
     parser.add_argument("command", nargs="+")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that what follows is cleaned up
-    with machine(asked.disk, asked.share, asked.module, asked.tap) as made:
-        return made.run(*asked.command, seconds=asked.seconds, live=True).status
+    modules = [*asked.module, *(("cbc", "rbd") if asked.ceph else ())]
+    network = asked.tap or asked.ceph
+    with (
+        machine(asked.disk, asked.share, modules, network) as made,
+        cluster(made) if asked.ceph else nullcontext({}) as environment,
+    ):
+        return made.run(*asked.command, seconds=asked.seconds, live=True, **environment).status
+
+
+@contextmanager
+def cluster(made: Machine) -> Iterator[dict[str, str]]:
+    """A Ceph cluster that a machine with a network reaches, and what tells where."""
+    assert made.tap
+    with ceph.cluster(made.folder / "ceph", made.tap.outside) as running:
+        ceph.fill(running)
+        yield {ceph.ELSEWHERE: str(running.path)}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from .model import (
     ImageSource,
     LxcMode,
     MailWay,
+    RbdSource,
     Receiver,
     Resource,
     Share,
@@ -223,8 +224,8 @@ class Places:
 def _where(source: Source) -> tuple[str, ...]:
     """Whether a source is all nodes' alike (else ""), what its place is a name in, and that place, in parts."""
     fields = vars(source)
-    shared = isinstance(source, CephfsSource) or fields.get("shared", False)
-    space = source.kind if isinstance(source, ZfsSource | CephfsSource) else "files"
+    shared = isinstance(source, CephfsSource | RbdSource) or fields.get("shared", False)
+    space = source.kind if isinstance(source, ZfsSource | CephfsSource | RbdSource) else "files"
     place = str(fields[SOURCE_SPECS[source.kind]])
     return ("all nodes" if shared else "", f"{space} {fields.get('conf', '')}", *place.strip("/").split("/"))
 

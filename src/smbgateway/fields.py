@@ -111,6 +111,12 @@ def _subvolume(value: str) -> str:
     return value if len(parts) == 3 else f"{parts[0]}/{DEFAULT_GROUP}/{parts[1]}"
 
 
+def _rbd_image(value: str) -> str:
+    if not re.fullmatch(rf"{_CEPH_NAME}(/{_CEPH_NAME}){{1,2}}", value):
+        raise ValueError(f'"{cut(value)}" is not an image: write POOL/IMAGE or POOL/NAMESPACE/IMAGE')
+    return value
+
+
 def _address(value: str) -> str:
     if "%" in value:
         raise ValueError("an address has no zone (%): write the address alone")
@@ -200,6 +206,7 @@ DEFAULT_GROUP = "smbgateway"  # of VOLUME/NAME
 Path = Annotated[str, AfterValidator(_path)]
 Dataset = Annotated[str, AfterValidator(_dataset)]
 Subvolume = Annotated[str, AfterValidator(_subvolume)]
+RbdImage = Annotated[str, AfterValidator(_rbd_image)]
 CephUser = Annotated[str, Field(max_length=80, pattern=rf"^{_CEPH_NAME}$")]
 StorageId = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z][\w.-]*[A-Za-z0-9]$")]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]

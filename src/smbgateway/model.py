@@ -50,6 +50,7 @@ from .specs import Member as Member
 from .specs import Model as Model
 from .specs import NativeMode as NativeMode
 from .specs import ProxmoxWay as ProxmoxWay
+from .specs import RbdSource as RbdSource
 from .specs import Source as Source
 from .specs import StorageSource as StorageSource
 from .specs import VmMode as VmMode

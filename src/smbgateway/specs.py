@@ -19,6 +19,7 @@ from .fields import (
     MailAddress,
     NodeName,
     Path,
+    RbdImage,
     Size,
     StorageId,
     Subvolume,
@@ -214,6 +215,15 @@ class CephfsSource(Model):
     user: CephUser = "admin"
 
 
+class RbdSource(Model):
+    """An RBD image, POOL/IMAGE or POOL/NAMESPACE/IMAGE, with its own XFS; as `user` of the cluster of `conf`."""
+
+    kind: Literal["rbd"] = "rbd"
+    image: RbdImage
+    conf: Path = "/etc/ceph/ceph.conf"
+    user: CephUser = "admin"
+
+
 class StorageSource(Model):
     """A volume of a storage of Proxmox VE, as large as the quota. It belongs to the guest, which takes it along."""
 
@@ -222,7 +232,7 @@ class StorageSource(Model):
 
 
 Source = Annotated[
-    DirectorySource | ImageSource | BtrfsSource | XfsSource | ZfsSource | CephfsSource | StorageSource,
+    DirectorySource | ImageSource | BtrfsSource | XfsSource | ZfsSource | CephfsSource | RbdSource | StorageSource,
     Field(discriminator="kind"),
 ]
 # What stands behind the colon of KIND:SPEC.
@@ -233,6 +243,7 @@ SOURCE_SPECS: dict[str, str] = {
     "xfs": "path",
     "zfs": "dataset",
     "cephfs": "subvolume",
+    "rbd": "image",
     "storage": "storage",
 }
 

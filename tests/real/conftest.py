@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import containers, mounts
+from lab import ceph, containers, mounts
 from smbgateway.guests.template import Templates
 from smbgateway.host import Node
 
@@ -31,6 +31,17 @@ def btrfs(area: Path) -> Iterator[mounts.Disk]:
 def xfs(area: Path) -> Iterator[mounts.Disk]:
     """An XFS with project quotas, in user-mode Linux."""
     with mounts.xfs(area) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def cluster(area: Path) -> Iterator[ceph.Cluster]:
+    """A Ceph cluster with a CephFS and a pool, one for all: in user-mode Linux that of the machine outside."""
+    if elsewhere := os.environ.get(ceph.ELSEWHERE):
+        yield ceph.Cluster(Path(elsewhere))
+        return
+    with ceph.cluster(area / "ceph") as made:
+        ceph.fill(made)
         yield made
 
 

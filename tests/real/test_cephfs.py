@@ -21,13 +21,6 @@ from .world import Site, site, user
 MI = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def cluster(area: Path) -> Iterator[ceph.Cluster]:
-    with ceph.cluster(area / "ceph") as made:
-        made.volume("cephfs")
-        yield made
-
-
 @pytest.fixture
 def node(area: Path, cluster: ceph.Cluster) -> Iterator[Site]:
     with site(area, "oncephfs") as one:

@@ -1,33 +1,36 @@
 """One contract over every source, on real file systems."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from lab import mounts
+from lab import ceph, mounts
 from smbgateway.errors import CommandFailed, Fault, GatewayError, HoldsData
 from smbgateway.host import Node
-from smbgateway.model import BtrfsSource, DirectorySource, ImageSource, Model, XfsSource, ZfsSource
+from smbgateway.model import BtrfsSource, DirectorySource, ImageSource, Model, RbdSource, XfsSource, ZfsSource
 from smbgateway.sources import Place, Source, Usage, kinds, make
 from smbgateway.sources.bulk import Bulk
-from smbgateway.sources.image import file_size
+from smbgateway.sources.own_xfs import file_size
 from smbgateway.step import Ledger, Step, StepFailed, look
 
 MI = 1024 * 1024
 GROUP = 20001
 XFS = pytest.param("xfs", marks=pytest.mark.uml)
-KINDS = ("directory", "image", "btrfs", "zfs", XFS)
+RBD = pytest.param("rbd", marks=pytest.mark.rbd)
+KINDS = ("directory", "image", "btrfs", "zfs", XFS, RBD)
 WITH_QUOTA = KINDS[1:]
 WITH_PATH = ("directory", "image", "btrfs", XFS)
 DIRECT = ("directory", "xfs")  # served itself, not a directory in it
-MOUNTED = ("image", "zfs")  # by us
+MOUNTED = ("image", "zfs", RBD)  # by us
 # What each quota test uses: an image starts at 300 MiB.
-SMALL = {"directory": 20 * MI, "image": 300 * MI, "btrfs": 20 * MI, "zfs": 20 * MI, "xfs": 20 * MI}
+SMALL = {"directory": 20 * MI, "image": 300 * MI, "btrfs": 20 * MI, "zfs": 20 * MI, "xfs": 20 * MI, "rbd": 300 * MI}
 LARGE = {kind: 2 * size for kind, size in SMALL.items()}
 
 
@@ -35,7 +38,8 @@ class Cut(Node):
     """A node on which the n-th command that writes fails: before it did anything, or after."""
 
     READS = ("stat", "realpath", "getfattr", "getfacl", "blkid", "cmp", "findmnt", "lsattr")
-    READS += ("xfs_info", "xfs_logprint", "xfs_db")
+    READS += ("xfs_info", "xfs_logprint", "xfs_db", "blockdev", "modprobe")
+    RBD_READS = (" info ", " status ", "image-meta get", " diff ", "showmapped", "namespace ls", "ceph_call.py")
 
     def __init__(self, nth: int, after: bool) -> None:
         self.left, self.after, self.cut = nth, after, ""
@@ -54,6 +58,7 @@ class Cut(Node):
         words = " ".join(argv)
         listing = words.startswith(("zfs get", "btrfs qgroup show", "losetup -n"))
         listing = listing or (argv[0] == "xfs_quota" and "report" in words)
+        listing = listing or ("rbd" in words and any(word in words for word in cls.RBD_READS))
         return argv[0] in cls.READS or listing or (argv[0] == "find" and "-delete" not in argv)
 
 
@@ -66,6 +71,7 @@ class Lab:
     home: Path  # where its path lies
     tank: str  # empty for none
     pool: mounts.Disk
+    cluster: ceph.Cluster | None = None
 
     def place(self, share: str = "docs", **more: object) -> Place:
         roots = (str(self.area / "srv"), str(self.pool.path))
@@ -82,26 +88,45 @@ class Lab:
             "btrfs": lambda: BtrfsSource(path=path),
             "xfs": lambda: XfsSource(path=path),
             "zfs": lambda: ZfsSource(dataset=f"{self.tank}/{self.home.name}/{name}"),
+            "rbd": lambda: RbdSource(image=self.image(name), conf=str(self.cluster and self.cluster.conf)),
         }
         return models[self.kind]()
 
     def source(self, share: str = "docs", name: str = "docs", host: Node | None = None, **more: object) -> Source:
         return make(host or Node(), self.place(share, **more), self.spec(name))
 
+    def image(self, name: str = "docs") -> str:
+        return f"rbd/{self.home.name}.{name}"
+
+    @property
+    def title(self) -> str:
+        titles = {"zfs": f"{self.tank}/{self.home.name}/docs", "rbd": self.image()}
+        return titles.get(self.kind, f"{self.home}/docs")
+
     @property
     def field(self) -> str:
-        return "source.dataset" if self.kind == "zfs" else "source.path"
+        return {"zfs": "source.dataset", "rbd": "source.image"}.get(self.kind, "source.path")
 
     def world(self) -> list[str]:
         """All that a source may change, as text. Modification times and the quota accounting of btrfs stay out."""
         found = mounts.run("find", self.area, "-mindepth", "1", "-printf", "%p %y %m %U:%G %s\n").splitlines()
-        lines = [line if " f " in line else line.rpartition(" ")[0] for line in found if "/." not in line]
+        lines = [
+            line if " f " in line else line.rpartition(" ")[0]
+            for line in found
+            if "/." not in line and f"{self.area}/ceph" not in line
+        ]
         attributes = ["getfattr", "-R", "-h", "-d", "-m", "^(trusted.smbgateway|system.posix)", "--absolute-names"]
         lines += mounts.run(*attributes, self.area / "srv", self.pool.path).splitlines()
         lines += mounts.mounts_below(self.area)
         loops = mounts.run("losetup", "-n", "-O", "BACK-FILE").splitlines()
         lines += [line for line in loops if line.startswith(str(self.area))]
-        return sorted(lines + (self.projects() if self.kind == "xfs" else self.limits()))
+        return sorted(lines + {"xfs": self.projects, "rbd": self.images}.get(self.kind, self.limits)())
+
+    def images(self) -> list[str]:
+        assert self.cluster
+        names = [name for name in self.cluster.tool("rbd", "ls", "rbd").split() if name.startswith(self.home.name)]
+        told = [self.cluster.tool("rbd", word, f"rbd/{name}") for name in names for word in ("info", "status")]
+        return [*told, mounts.run("rbd", "showmapped")]
 
     def projects(self) -> list[str]:
         lists = [Path(name).read_text() for name in ("/etc/projects", "/etc/projid") if os.path.exists(name)]
@@ -130,13 +155,17 @@ def lab(request: pytest.FixtureRequest, area: Path) -> Iterator[Lab]:
     corner = f"c{next(NUMBERS)}"
     (area / "mounts").mkdir(exist_ok=True)
     pool: mounts.Disk = request.getfixturevalue("xfs" if kind == "xfs" else "btrfs")
-    tank = "" if kind == "xfs" else request.getfixturevalue("tank")
+    running = request.getfixturevalue("cluster") if kind == "rbd" else None
+    tank = "" if kind in ("xfs", "rbd") else request.getfixturevalue("tank")
     (area / "srv").mkdir(exist_ok=True)
     home = (pool.path if kind in ("btrfs", "xfs") else area / "srv") / corner
     home.mkdir()
     if tank:
         mounts.run("zfs", "create", f"{tank}/{corner}")
-    yield Lab(kind, area, home, tank, pool)
+    made = Lab(kind, area, home, tank, pool, running)
+    yield made
+    if running:
+        clean_images(made, running)
     clean(area, home, pool)
     if tank:
         mounts.until(lambda: mounts.destroyed(f"{tank}/{corner}"), f"{tank}/{corner} goes")
@@ -159,7 +188,24 @@ def clean(area: Path, home: Path, pool: mounts.Disk) -> None:
     mounts.run("rm", "-rf", home)
 
 
+def clean_images(lab: Lab, running: ceph.Cluster) -> None:
+    """Unmount, detach and remove the images of a test, whichever way they were attached."""
+    mounts.unmount_below(lab.area / "mounts" / "docs")
+    for loop in mounts.run("losetup", "-n", "-O", "NAME,BACK-FILE").splitlines():
+        device, _, file = loop.partition(" ")
+        if file.strip().startswith(f"{lab.area}/mounts/.rbd-"):
+            mounts.run("losetup", "-d", device)
+    for row in json.loads(mounts.run("rbd", "showmapped", "--format", "json")):
+        if row["name"].startswith(f"{lab.home.name}."):
+            running.tool("rbd", "unmap", "-o", "noudev", row["device"])
+    mounts.unmount_below(lab.area / "mounts")
+    for name in running.tool("rbd", "ls", "rbd").split():
+        if name.startswith(f"{lab.home.name}."):
+            mounts.until(partial(running.removed, name), f"image {name} goes")
+
+
 every = pytest.mark.parametrize("lab", KINDS, indirect=True)
+by_hand = pytest.mark.parametrize("lab", KINDS[:-1], indirect=True)  # an image of Ceph's has tests of its own
 with_quota = pytest.mark.parametrize("lab", WITH_QUOTA, indirect=True)
 
 
@@ -241,6 +287,7 @@ def test_plain_removal_keeps_the_data_and_a_later_converge_serves_it_again(lab: 
         "btrfs": [f"subvolume {lab.home}/docs", f"directory {source.path}"],
         "xfs": [f"directory {source.path}"],
         "zfs": [f"dataset {lab.tank}/{lab.home.name}/docs"],
+        "rbd": [f"image {lab.image()}"],
     }
     if lab.kind == "btrfs":
         expected["btrfs"].append(f"quota accounting of the btrfs at {lab.home}")
@@ -291,7 +338,7 @@ def test_undo_removes_our_own_proof_file(lab: Lab) -> None:
     assert lab.world() == before
 
 
-@pytest.mark.parametrize("lab", ["image", "btrfs", "zfs"], indirect=True)
+@pytest.mark.parametrize("lab", ["image", "btrfs", "zfs", RBD], indirect=True)
 def test_a_container_that_holds_something_beside_data_is_not_removed_by_undo(lab: Lab) -> None:
     ledger = converge(lab)
     (Path(lab.source().path).parent / "beside").write_text("dear")
@@ -303,7 +350,7 @@ def test_a_container_that_holds_something_beside_data_is_not_removed_by_undo(lab
 @every
 def test_blanks_in_the_names_of_share_and_path(lab: Lab) -> None:
     before = lab.world()
-    source = lab.source("my docs", name="docs" if lab.kind == "zfs" else "my docs")
+    source = lab.source("my docs", name="docs" if lab.kind in ("zfs", "rbd") else "my docs")
     converge(lab, source)
     assert changed(converge(lab, source)) == []
     assert source.look() == ([], True)
@@ -350,10 +397,10 @@ def test_an_interrupted_growth_is_undone_or_named_and_never_loses_data(lab: Lab,
         if not node.cut or left:
             break
         assert lab.world() == before, f"after the cut of: {node.cut}"
-    if lab.kind == "image":
-        assert left == [f"quota of {lab.home}/docs ({lab.home}/docs keeps its size: {NEVER} it has 600 MiB)"]
+    if lab.kind in ("image", "rbd"):
+        assert left == [f"quota of {lab.title} ({lab.title} keeps its size: {NEVER} it has 600 MiB)"]
     assert (Path(lab.source().path) / "letter").read_text() == "dear"
-    assert nth > (2 if lab.kind == "image" else 0)
+    assert nth > (1 if lab.kind in ("image", "rbd") else 0)
 
 
 NEVER, COPY = "an image never shrinks:", "make a smaller share and copy the files"
@@ -407,7 +454,7 @@ def test_a_write_past_the_quota_fails_and_one_up_to_it_does_not(lab: Lab) -> Non
     size = SMALL[lab.kind] // MI
     complaint = fill(lab.source().path, size + 10)
     assert "No space left on device" in complaint or "Disk quota exceeded" in complaint
-    room = 0 if lab.kind == "image" else 2  # copy-on-write file systems count their trees
+    room = 0 if lab.kind in ("image", "rbd") else 2  # copy-on-write file systems count their trees
     assert (Path(lab.source().path) / "filled").stat().st_size >= (size - room) * MI
 
 
@@ -473,7 +520,7 @@ def test_after_a_reboot_converge_mounts_and_changes_nothing_else(lab: Lab) -> No
     mount = lab.area / "mounts" / "docs"
     mounts.run("umount", mount)
     cells = [cell.name for cell in look(lab.source().steps()) if cell.differs]
-    what = str(lab.home / "docs") if lab.kind == "image" else f"{lab.tank}/{lab.home.name}/docs"
+    what = lab.title
     assert cells == [f"mount of {what}", f"directory {mount}/data"]
     assert oct(mount.stat().st_mode) == "0o40000"
     assert lab.source().look() == ([], True)
@@ -547,7 +594,7 @@ def before_us(lab: Lab) -> Path:
     return inside
 
 
-@every
+@by_hand
 @pytest.mark.parametrize("with_data", [False, True], ids=["plain", "with data"])
 def test_what_was_there_before_us_is_opened_and_never_destroyed(lab: Lab, with_data: bool) -> None:
     inside = before_us(lab)
@@ -578,7 +625,7 @@ def test_what_was_there_before_us_is_opened_and_never_destroyed(lab: Lab, with_d
     assert ledger.changes
 
 
-@every
+@by_hand
 def test_undo_of_an_adoption_restores_the_world(lab: Lab) -> None:
     inside = before_us(lab)
     if lab.kind not in DIRECT:
@@ -594,7 +641,7 @@ def test_undo_of_an_adoption_restores_the_world(lab: Lab) -> None:
 
 @with_quota
 def test_what_was_there_before_us_and_is_gone_is_not_made_anew(lab: Lab) -> None:
-    name = f"{lab.tank}/{lab.home.name}/docs" if lab.kind == "zfs" else f"{lab.home}/docs"
+    name = lab.title
     with pytest.raises(StepFailed) as caught:
         converge(lab, lab.source(adopted=True))
     assert f"{name} is gone: it was there before the share, so it is not made anew" in str(caught.value)

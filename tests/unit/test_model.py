@@ -260,7 +260,7 @@ def test_bad_addresses(address: str, text: str) -> None:
         ),
         (
             SHARE | {"source": {"kind": "imag", "path": "/srv/x"}},
-            'share.docs.source: unknown kind "imag" (known: directory, image, btrfs, xfs, zfs, cephfs, storage)',
+            'share.docs.source: unknown kind "imag" (known: directory, image, btrfs, xfs, zfs, cephfs, rbd, storage)',
         ),
         (SHARE | {"source": {"path": "/srv/x"}}, 'share.docs.source: "kind" is missing'),
         (SHARE | {"source": {"kind": "image"}}, 'share.docs.source.path: "path" is missing'),
@@ -485,7 +485,7 @@ def test_what_is_shown_can_be_applied(item: dict[str, Any]) -> None:
         ("zfs", '"zfs" is not a source: write KIND:SPEC, such as zfs:tank/docs'),
         ("zfs:", '"zfs:" is not a source: write KIND:SPEC, such as zfs:tank/docs'),
         ("zsf:tank/docs", 'unknown kind of source "zsf": did you mean "zfs"?'),
-        ("q:x", 'unknown kind of source "q": known: directory, image, btrfs, xfs, zfs, cephfs, storage'),
+        ("q:x", 'unknown kind of source "q": known: directory, image, btrfs, xfs, zfs, cephfs, rbd, storage'),
     ],
 )
 def test_bad_source_words(text: str, message: str) -> None:

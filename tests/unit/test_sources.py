@@ -11,7 +11,7 @@ from smbgateway.errors import CommandFailed, Fault
 from smbgateway.model import ImageSource, ZfsSource
 from smbgateway.sources import Place, cells, make
 from smbgateway.sources.btrfs import Qgroup, parse_qgroups
-from smbgateway.sources.image import MI, MINIMUM, file_size, quota_of, round_up
+from smbgateway.sources.own_xfs import MI, MINIMUM, file_size, quota_of, round_up
 from smbgateway.step import Ledger, StepFailed
 from tests.unit.fakes import Call, FakeHost
 

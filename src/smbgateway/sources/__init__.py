@@ -96,10 +96,19 @@ def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
     from .cephfs import Cephfs
     from .directory import Directory
     from .image import Image
+    from .rbd import Rbd
     from .xfs import Xfs
     from .zfs import Zfs
 
-    return {"btrfs": Btrfs, "cephfs": Cephfs, "directory": Directory, "image": Image, "xfs": Xfs, "zfs": Zfs}
+    return {
+        "btrfs": Btrfs,
+        "cephfs": Cephfs,
+        "directory": Directory,
+        "image": Image,
+        "rbd": Rbd,
+        "xfs": Xfs,
+        "zfs": Zfs,
+    }
 
 
 def kinds() -> Sequence[str]:

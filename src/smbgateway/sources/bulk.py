@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..errors import CommandFailed, GatewayError, Unavailable
 from ..host import Host
 from ..model import Share, ZfsSource
-from . import Source, Usage, btrfs, cells, image, projects, userquota, zfs
+from . import Source, Usage, btrfs, cells, image, own_xfs, projects, userquota, zfs
 from .btrfs import Btrfs
 from .cephfs import Cephfs
 from .directory import Directory
@@ -122,7 +122,7 @@ class Bulk:
         if image.mounted_file(self.host, table.get(source.place.mount)) != source.file:
             raise Unavailable(f"{source.file} is not mounted")
         inside, outside = known(spaces[source.path]), known(spaces[source.file])
-        limit = image.quota_of(min(outside.size, image.round_up(inside.inside)))
+        limit = own_xfs.quota_of(min(outside.size, own_xfs.round_up(inside.inside)))
         return source.usage_of(limit, inside.available, outside.available)
 
     def spaces(self, paths: Iterable[str]) -> dict[str, Space | GatewayError]:

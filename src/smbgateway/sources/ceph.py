@@ -2,7 +2,9 @@
 
 import errno
 import json
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +16,9 @@ PROGRAM = str(Path(__file__).with_name("ceph_call.py"))
 PYTHON = "/usr/bin/python3"  # Debian's own: the one that has Ceph's libraries
 SECONDS = 20.0  # of waiting: for a manager that is away the library itself waits for ever
 PAUSE = 10.0  # seconds in which a cluster that gave no answer is not asked again: each question would wait as long
-ABSENT, NOT_EMPTY = errno.ENOENT, errno.ENOTEMPTY
+ABSENT, NOT_EMPTY, BUSY = errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY
+RBD_PATIENCE = ("--client-mount-timeout", "5", "--rados-mon-op-timeout", "10", "--rados-osd-op-timeout", "10")
+NO_CLUSTER = re.compile("couldn't connect to the cluster|unable to open config file")  # as rbd(8) says it
 
 
 class Ceph:
@@ -49,28 +53,40 @@ class Ceph:
         text = self._call("usages", volume, said=["getfattr", f"{volume}:/volumes"], stdin=json.dumps(names))
         return dict(zip(names, json.loads(text), strict=True))
 
+    def magic(self, pool: str, space: str, image: str) -> str:
+        """The first bytes of an RBD image, as Python writes them."""
+        return self._call("magic", pool, space, image, said=["read", f"{pool}/{image}"])
+
+    def rbd(self, *words: str, timeout: float = SECONDS) -> str:
+        """A command of `rbd`. Raises CommandFailed with its error number, Unavailable where no cluster answers."""
+        user = self.name.removeprefix("client.")
+        command = ["rbd", "--conf", self.conf, "--id", user, *RBD_PATIENCE, *words]
+        return self._asked(lambda: self.host.run(*command, timeout=timeout), ["rbd", *words])
+
     def _call(self, verb: str, *words: str, said: list[str], stdin: str = "") -> str:
+        command = (PYTHON, "-I", PROGRAM, verb, self.conf, self.name, *words)
+        return self._asked(lambda: self.host.run(*command, stdin=stdin, timeout=SECONDS), said)
+
+    def _asked(self, ask: Callable[[], str], said: list[str]) -> str:
         since, told = self.away.get((self.conf, self.name), (0.0, None))
         if told and time.monotonic() - since < PAUSE:
             raise told
         try:
-            program = (PYTHON, "-I", PROGRAM, verb, self.conf, self.name)
-            answer = self.host.run(*program, *words, stdin=stdin, timeout=SECONDS)
+            return ask()
         except CommandFailed as error:
-            if error.code in (-1, AWAY):
+            if error.code in (-1, AWAY) or NO_CLUSTER.search(error.output):
                 told = self._unavailable(error.output)
                 self.away[self.conf, self.name] = time.monotonic(), told
                 raise told from error
             raise CommandFailed(said, error.code, error.output) from error
-        return answer
 
     def _unavailable(self, cause: str) -> Unavailable:
         told = cause.splitlines()[-1] if cause else ""
         if "not installed" in told:
             return Unavailable(told, hint="apt install ceph-common")
-        if "conf_read_file" in told:
+        if "conf_read_file" in told or "config file" in told:
             return Unavailable(f"Ceph cannot be asked: {self.conf} cannot be read", hint="name its conf in the source")
-        if "timed out" in told or "no answer" in told:
+        if "timed out" in cause or "no answer" in told:
             hint = f"`ceph --conf {self.conf} -s` tells; shares elsewhere go on"
             return Unavailable("Ceph does not answer", told, hint=hint)
         hint = f"it needs the keyring of {self.name}, where {self.conf} says it is"

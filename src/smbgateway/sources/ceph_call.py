@@ -3,6 +3,7 @@
     ceph_call.py command CONF NAME JSON      a command of `ceph`, as JSON with its `prefix`; prints the answer
     ceph_call.py list CONF NAME VOLUME PATH  what lies in a directory of a CephFS, one name a line
     ceph_call.py usages CONF NAME VOLUME     what subvolumes use, a JSON list of GROUP/NAME on standard input
+    ceph_call.py magic CONF NAME POOL SPACE IMAGE  the first four bytes of an RBD image, as Python writes them
 
 It ends with the error number of the cluster's answer, or with AWAY where the cluster could not be asked. It does what
 `ceph` does in half of its time; a process of its own, because nothing but its end stops a library that waits.
@@ -32,7 +33,12 @@ def main() -> int:
     except rados.Error as error:
         sys.stderr.write(f"{error}\n")
         return AWAY
-    verbs: dict[str, Callable[..., int]] = {"command": _command, "list": _list, "usages": _usages}
+    verbs: dict[str, Callable[..., int]] = {
+        "command": _command,
+        "list": _list,
+        "magic": _magic,
+        "usages": _usages,
+    }
     return verbs[verb](cluster, *words)
 
 
@@ -103,6 +109,20 @@ def _usage(client: Any, path: str) -> dict[str, int]:
     except cephfs.NoData:
         limit = 0
     return {"used": used, "limit": limit}
+
+
+def _magic(cluster: Any, pool: str, space: str, image: str) -> int:
+    import rbd
+
+    try:
+        with cluster.open_ioctx(pool) as context:
+            context.set_namespace(space)
+            with rbd.Image(context, image, read_only=True) as opened:  # without a lock
+                sys.stdout.write(f"{opened.read(0, 4)!r}")
+    except rbd.Error as error:
+        sys.stderr.write(f"{error}\n")
+        return abs(int(error.errno))
+    return 0
 
 
 if __name__ == "__main__":

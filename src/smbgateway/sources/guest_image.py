@@ -12,7 +12,8 @@ from ..model import ImageSource
 from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
-from .image import Image, file_size, inside, quota_of, round_up
+from .image import Image
+from .own_xfs import file_size, inside, quota_of, round_up
 
 
 class Disks(Protocol):

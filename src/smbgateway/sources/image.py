@@ -1,50 +1,15 @@
 """A file that holds its own XFS, mounted by a loop device."""
 
 import os
-import re
-from bisect import bisect_right
 from collections.abc import Mapping
 
-from ..errors import CommandFailed, Conflict, Fault, HoldsData, Unavailable
+from ..errors import CommandFailed, Fault, HoldsData, Unavailable
 from ..host import Host
 from ..model import ImageSource
 from ..sizes import show_size
 from ..step import Step
-from . import Place, Usage, cells
-
-MI = 1024 * 1024
-MINIMUM = 300 * MI  # mkfs.xfs refuses smaller ones
-LOG_MEBI, KEPT_MEBI = 64, 32  # without a size of ours, the log of a large image has 512 MiB
-FRESH_INODES = 3  # of an XFS with no files: the root directory and two of its own
-
-
-def _file_mebi(quota: int) -> int:
-    # Measured (xfsprogs 6.1): the log, what XFS keeps back (5 %, at most 32 MiB), and 0.7 % for its trees.
-    return quota + LOG_MEBI + min(KEPT_MEBI, -(-quota // 16)) + -(-quota // 128)
-
-
-def file_size(quota: int) -> int:
-    """Bytes of the image whose user may write `quota` bytes, a whole number of MiB."""
-    return _file_mebi(-(-quota // MI)) * MI
-
-
-def quota_of(size: int) -> int:
-    """The inverse: bytes that users may write to an image of `size` bytes, 0 where it is smaller than its overhead."""
-    return max(0, bisect_right(range(size // MI + 1), size // MI, key=_file_mebi) - 1) * MI
-
-
-def round_up(quota: int) -> int:
-    """The quota that an image really gets: whole MiB."""
-    return -(-quota // MI) * MI
-
-
-def inside(host: Host, mount: str) -> int:
-    """Bytes of a mounted XFS; less than the image where growing was interrupted."""
-    text = host.run("xfs_info", mount)
-    match = re.search(r"^data\s.*?bsize=(\d+)\s+blocks=(\d+)", text, re.MULTILINE)
-    if not match:
-        raise CommandFailed(["xfs_info", mount], 0, f"unknown answer: {text}")
-    return round_up(int(match[1]) * int(match[2]))  # it leaves up to 64 blocks at the end unused
+from . import Place, Usage, cells, own_xfs
+from .own_xfs import MINIMUM, file_size, quota_of, round_up
 
 
 class Image:
@@ -70,7 +35,7 @@ class Image:
         kind = None if faults else cells.stat(self.host, self.file, "%F")
         if kind is not None:
             faults = self._file_faults(kind)
-        faults += self._request_faults()
+        faults += own_xfs.request_faults(self.place.quota)
         return faults or self._size_faults(self.place.quota or 0), kind is not None
 
     def steps(self) -> list[Step]:
@@ -118,19 +83,9 @@ class Image:
         users = [] if self._mounted() == self.file else self._loops()
         return [Fault("source.path", f"{self.file} is in use as {user}", "unmount it first") for user in users[:1]]
 
-    def _request_faults(self) -> list[Fault]:
-        wanted = self.place.quota
-        if wanted is None:
-            return [Fault("quota", "an image needs a quota: it is made in that size")]
-        if wanted >= MINIMUM:
-            return []
-        return [Fault("quota", f"{show_size(wanted)} is too small: an XFS image has at least {show_size(MINIMUM)}")]
-
     def _size_faults(self, wanted: int) -> list[Fault]:
-        now = int(self._read_quota() or 0)
-        if round_up(wanted) < now:
-            message = f"an image never shrinks: it has {show_size(now)}, {show_size(wanted)} was asked for"
-            return [Fault("quota", message, "make a smaller share and copy the files")]
+        if faults := own_xfs.shrink_faults(wanted, int(self._read_quota() or 0)):
+            return faults
         taken = 512 * int(cells.stat(self.host, self.file, "%b") or 0)
         parent, need = os.path.dirname(self.file), file_size(wanted) - taken
         free = cells.space(self.host, parent)[2]
@@ -143,29 +98,16 @@ class Image:
         """What the file holds: `xfs`, another signature, `unknown data`; None: it is absent, empty, or ours unmade."""
         if cells.stat(self.host, self.file, "%F") is None:
             return None
-        try:
-            found = self.host.run("blkid", "-p", "-o", "export", "--", self.file)
-        except CommandFailed as error:
-            if error.code == 2:  # no signature
-                return None if self._unfinished() else "unknown data"
-            raise
-        words = dict(line.split("=", 1) for line in found.splitlines() if "=" in line)
-        return words.get("TYPE") or f"a partition table ({words.get('PTTYPE', 'of unknown kind')})"
+        found = own_xfs.signature(self.host, self.file)
+        return found or (None if self._unfinished() else "unknown data")
 
     def _unfinished(self) -> bool:
         """Whether the file is what an interrupted making leaves: empty, or our earmark on it and zeros at its start."""
         if cells.stat(self.host, self.file, "%s") == "0":
             return True
-        return cells.read_earmark(self.host, self.file) == self.place.earmark and self._starts_blank()
-
-    def _starts_blank(self) -> bool:
-        try:
-            self.host.run("cmp", "-n", str(MI), "--", self.file, "/dev/zero")
-        except CommandFailed as error:
-            if error.code != 1:
-                raise
-            return error.output.startswith("cmp: EOF on")
-        return True
+        return cells.read_earmark(self.host, self.file) == self.place.earmark and own_xfs.starts_blank(
+            self.host, self.file
+        )
 
     def _write_image(self, value: str | None) -> None:
         if value is None:
@@ -177,10 +119,7 @@ class Image:
             self.host.run("install", "-m", "0600", "-T", "--", "/dev/null", self.file)
             cells.earmark(self.host, self.place, self.file).write(self.place.earmark)
             self.resize(file_size(max(self.place.quota or 0, MINIMUM)))
-            # No -f: mkfs itself refuses a file with a signature. Without rmapbt the overhead is the one measured.
-            self.host.run(
-                "mkfs.xfs", "-q", "-K", "-l", f"size={LOG_MEBI}m", "-m", "rmapbt=0,reflink=1", self.file, timeout=600
-            )
+            own_xfs.make(self.host, self.file)
 
     def size(self) -> int | None:
         """Bytes of the file, None where it is absent."""
@@ -200,17 +139,9 @@ class Image:
         content, users = self._content(), self._loops()
         if users:
             raise HoldsData(f"{self.file} stays", f"it is in use as {users[0]}")
-        if content is not None and not (content == "xfs" and self._fresh()):
+        if content is not None and not (content == "xfs" and own_xfs.fresh(self.host, self.file)):
             raise HoldsData(f"{self.file} stays", "files are in it" if content == "xfs" else f"it holds {content}")
         self.host.run("rm", "-f", "--", self.file)
-
-    def _fresh(self) -> bool:
-        """Whether the unmounted XFS holds no file. Its counters are true only with a clean log."""
-        if "<CLEAN>" not in self.host.run("xfs_logprint", "-t", self.file):
-            return False
-        text = self.host.run("xfs_db", "-r", "-c", "sb 0", "-c", "print icount ifree", self.file)
-        counts = dict(re.findall(r"^(\w+) = (\d+)$", text, re.MULTILINE))
-        return int(counts["icount"]) - int(counts["ifree"]) == FRESH_INODES
 
     def _loops(self) -> list[str]:
         """Loop devices that the file is attached to."""
@@ -239,17 +170,16 @@ class Image:
         size = self.size()
         if size is None:
             return None
-        return str(quota_of(min(size, inside(self.host, self.place.mount)) if self._mounted() == self.file else size))
+        inside = own_xfs.inside(self.host, self.place.mount) if self._mounted() == self.file else size
+        return str(quota_of(min(size, inside)))
 
     def _write_quota(self, value: str | None) -> None:
         if value is None:
             return
         if self._mounted() != self.file:
             raise Unavailable(f"{self.file} is not mounted")
-        size, now = file_size(int(value)), inside(self.host, self.place.mount)
-        if size < now:
-            message = f"an image never shrinks: it has {show_size(quota_of(now))}"
-            raise Conflict(f"{self.file} keeps its size", message, hint="make a smaller share and copy the files")
+        size = file_size(int(value))
+        own_xfs.refuse_shrink(self.file, size, own_xfs.inside(self.host, self.place.mount))
         self.resize(size)
         self.host.run("losetup", "-c", self._device())
         self.host.run("xfs_growfs", "-d", self.place.mount)
