@@ -1,16 +1,32 @@
 """What is chosen rather than observed: ids, SIDs, the node. Picked once, under the lock, and kept in the record."""
 
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from .errors import Conflict
-from .model import Cluster, Gateway, Group, LxcMode, Member, Mode, Receiver, Resource, Share, User, VmMode, XfsSource
+from .model import (
+    CephfsSource,
+    Cluster,
+    Gateway,
+    Group,
+    LxcMode,
+    Member,
+    Mode,
+    Receiver,
+    Resource,
+    Share,
+    User,
+    VmMode,
+    XfsSource,
+)
 from .samba.config import needs_apple
 from .world import World
 
 IDS = range(20002, 30000)  # 20000 is the common group, 20001 the guest
+OWN_MOUNTS = 32  # of a group of CephFS: each is a process with 18 MB, or of the kernel a session with the cluster
 PROJECTS = range(445_000_000, 446_000_000)  # people, containers and kubelet number theirs from 1, 10000 and 1048577 on
 
 
@@ -47,7 +63,7 @@ def allocate(records: Sequence[Resource], former: World, node: Node) -> list[Res
             raise Conflict(what, hint="leave it out to get a free one")
         world = former if isinstance(kept, Share) else former.staged(chosen)
         chosen.append(_choose(kept, world, node))
-    return _with_apple(_with_projects(chosen, former, node.projects), former)
+    return _with_apple(_with_mounts(_with_projects(chosen, former, node.projects), former), former)
 
 
 def _keep(record: Resource, before: Resource | None) -> Resource:
@@ -137,6 +153,24 @@ def _with_projects(records: list[Resource], former: World, taken: Collection[int
         return record.model_copy(update={"project": record.project or next(free)})
 
     return [numbered(record) for record in records]
+
+
+def _with_mounts(records: list[Resource], former: World) -> list[Resource]:
+    """A new share on CephFS has a mount of its own, or where its group has many of these, one with others."""
+    own = Counter(_group_of(share) for share in former.shares.values() if not share.common)
+
+    def placed(record: Resource) -> Resource:
+        if not isinstance(record, Share) or not isinstance(record.source, CephfsSource) or former.get(record):
+            return record
+        own[_group_of(record)] += 1
+        return record.model_copy(update={"common": record.common or own[_group_of(record)] > OWN_MOUNTS})
+
+    return [placed(record) for record in records]
+
+
+def _group_of(share: Share) -> str:
+    source = share.source
+    return f"{source.conf} {source.subvolume.rpartition('/')[0]}" if isinstance(source, CephfsSource) else ""
 
 
 def _with_apple(records: list[Resource], former: World) -> list[Resource]:

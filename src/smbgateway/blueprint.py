@@ -108,6 +108,7 @@ class Blueprint:
             recordsize=MEDIA_RECORDSIZE if media else None,
             project=share.project or 0,
             secrets=f"{self.paths.priv}/ceph",
+            common=f"{self.paths.mounts}/.ceph" if share.common else "",
         )
 
     def has_rights_of_its_own(self, share: Share) -> bool:

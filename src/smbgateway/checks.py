@@ -169,6 +169,8 @@ def _in_machine(share: Share, gateway: Gateway | None) -> Iterable[Fault]:
 def _project(share: Share, staged: World) -> Iterable[Fault]:
     if share.project and not isinstance(share.source, XfsSource):
         yield Fault("project", f"a {share.source.kind} source is no XFS project", "leave it out")
+    if share.common and not isinstance(share.source, CephfsSource):
+        yield Fault("common", f"a {share.source.kind} source has no group that could be mounted", "leave it out")
     for other in staged.shares.values() if share.project else ():
         if other.key != share.key and other.project == share.project:
             yield Fault("project", f"{share.project} is share {other.key}'s", FREE_ID)

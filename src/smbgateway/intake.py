@@ -162,7 +162,7 @@ class Intake:
             others = [other for other in blueprint.world.shares.values() if other.key != share.key]
             faults += userquota.faults(self.site.host, share, others)
         if share.snapshots.total and not source.snapshots:
-            hint = "use a btrfs or zfs source, which can"
+            hint = "use a btrfs, cephfs or zfs source, which can"
             faults.append(Fault("snapshots", f"a {share.source.kind} source cannot have snapshots", hint))
         return [fault for fault in faults if not (options.force and fault.waivable)], exists
 

@@ -219,11 +219,12 @@ class Share(Resource):
     foreign  its directory had an owner and rights of its own, which go on to count
     made     its data exists: should it be gone one day, nothing empty takes its place
     project  its number as an XFS project
+    common   its CephFS is mounted once for all such shares of a group: chosen where a group has many
     storage  shown as a storage of Proxmox VE, which keeps for years how full it is
     user_quota  bytes that each user with access may have; on a file system that holds more, all there counts
     """
 
-    allocated = ("adopted", "foreign", "made", "project")
+    allocated = ("adopted", "foreign", "made", "project", "common")
 
     kind: Literal["share"] = "share"
     name: ShareName
@@ -244,6 +245,7 @@ class Share(Resource):
     foreign: bool = False
     made: bool = False
     project: int | None = Field(None, ge=1, lt=2**32 - 1)
+    common: bool = False
 
     @property
     def key(self) -> str:

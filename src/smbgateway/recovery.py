@@ -186,10 +186,7 @@ class Recovery:
         for share in shares:
             with contextlib.suppress(GatewayError):
                 folder, host = blueprint.source(share).path, blueprint.data_host(share)
-                if host is not self.site.host or os.path.isdir(folder):
-                    host.run(
-                        "find", folder, "-xdev", "-maxdepth", "1", "-type", "f", "-name", f"{PROOF_FILE}*", "-delete"
-                    )
+                host.run("find", folder, "-xdev", "-maxdepth", "1", "-type", "f", "-name", f"{PROOF_FILE}*", "-delete")
 
     def _sweep(self, folder: str, *test: str) -> None:
         if os.path.isdir(folder):

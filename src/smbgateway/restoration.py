@@ -4,13 +4,16 @@ A file beside the data names the snapshot until all is done, so that an engine t
 """
 
 import os
+import re
 
+from .errors import CommandFailed
 from .host import Host
 from .sources import Snapshots
 from .step import Step
 
 NONE = "none"
 DAY = 86400.0
+SECONDS = 5.0
 # Contents decide, not times: clients may set those; times are compared to the nanosecond, not to the second.
 # Files to be removed go first, so that a quota leaves room.
 RSYNC = ("rsync", "-aHAX", "--numeric-ids", "--checksum", "--modify-window=-1", "--inplace", "--delete-before")
@@ -31,7 +34,12 @@ class Restoration:
         """What an engine that was cut off has left to do."""
 
         def read() -> str:
-            return (self.host.read(self.mark) or NONE).strip()
+            try:  # by a process that can be ended: it lies on the data's file system, which may hang
+                return self.host.run("cat", "--", self.mark, timeout=SECONDS).strip() or NONE
+            except CommandFailed as error:
+                if re.search("No such file|Not a directory", error.output):
+                    return NONE
+                raise
 
         def write(value: str | None) -> None:
             if value == NONE and (begun := read()) != NONE:

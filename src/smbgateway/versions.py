@@ -152,7 +152,7 @@ class Versions:
     def _of(self, share: Share, world: World) -> Snapshots:
         snapshots = self.engine.site.blueprint(world).source(share).snapshots
         if snapshots is None:
-            hint = "move the data to a share with a btrfs or zfs source"
+            hint = "move the data to a share with a btrfs, cephfs or zfs source"
             raise Unavailable(f"{share.title} has no snapshots", f"a {share.source.kind} source cannot", hint=hint)
         return snapshots
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ from smbgateway.model import CephfsSource
 from smbgateway.sources import Place
 from smbgateway.sources.cephfs import Cephfs
 from smbgateway.step import Ledger, Step, StepFailed, look
+from smbgateway.versions import Versions
 
 from .world import Site, site, user
 
 MI = 1024 * 1024
+NOON = 1795435200.0  # 2026-11-23 12:00 UTC, a Monday
 
 
 @pytest.fixture
@@ -161,3 +164,70 @@ def test_a_cluster_that_is_away_is_told_and_hurts_nobody_else(area: Path, node: 
         node.apply(node.share("local", comment="all the same"))
         other.kill("ceph-fuse")
         node.engine.site.store.delete(node.engine.site.world().shares["files/far"])
+
+
+def test_clients_find_previous_versions_and_a_snapshot_is_restored(node: Site, cluster: ceph.Cluster) -> None:
+    clock = [NOON]
+    versions = Versions(node.engine, lambda: clock[0])
+    node.apply({**share(node, cluster), "snapshots": {"hourly": 1}})
+    letter = Path(node.paths.root) / "letter"
+
+    def write(text: str) -> None:
+        letter.write_text(text)
+        assert "NT_STATUS" not in node.smb("docs", f"put {letter} letter")
+
+    def read(path: str) -> str:
+        letter.unlink(missing_ok=True)
+        said = node.smb("docs", f'get "{path}" {letter}')
+        return letter.read_text() if letter.exists() else said
+
+    write("first")
+    assert versions.serve(node.engine.site.world()) == []
+    write("second, longer")
+    clock[0] += 60
+    versions.take("docs")
+    auto, kept = versions.all("docs")
+    assert (auto, kept) == ("auto-2026.11.23-12.00.00", "kept-2026.11.23-12.01.00")
+    write("third")
+    shown = re.findall(r"^(@GMT-\S+)", node.smb("docs", "allinfo letter"), re.MULTILINE)
+    assert shown == ["@GMT-2026.11.23-12.01.00", "@GMT-2026.11.23-12.00.00"]
+    assert [read(f"{each}\\letter") for each in shown] == ["second, longer", "first"]
+    assert "NT_STATUS_MEDIA_WRITE_PROTECTED" in node.smb("docs", f'del "{shown[0]}\\letter"')
+
+    clock[0] += 60
+    versions.restore("docs", auto)
+    assert read("letter") == "first"
+    clock[0] += 3600
+    assert versions.serve(node.engine.site.world()) == []
+    present = "kept-2026.11.23-12.02.00"  # how it was before the restoration
+    assert versions.all("docs") == [kept, present, "auto-2026.11.23-13.02.00"]
+    versions.drop("docs", kept)
+    assert read("@GMT-2026.11.23-12.02.00\\letter") == "third"
+    assert "OBJECT" in read(f"{shown[0]}\\letter")
+    assert node.drift() == []
+    node.remove(("share", "docs"), destroy_data=True)  # with its snapshots
+    assert "smbgateway" not in cluster.ceph("fs", "subvolumegroup", "ls", "cephfs")
+
+
+def test_shares_of_a_group_have_one_mount_and_each_its_size(node: Site, cluster: ceph.Cluster) -> None:
+    before = len(cluster.processes("ceph-fuse"))
+    node.apply(*({**share(node, cluster, name), "common": True} for name in ("one", "two")))
+    assert len(cluster.processes("ceph-fuse")) == before + 1
+    assert [node.works(name) for name in ("one", "two")] == [True, True]
+    assert "40960 blocks of size 1024" in node.smb("one", "du")
+    assert_fills_up(node, "one")
+    assert node.works("two")
+    node.apply({**share(node, cluster, "two", quota="80M"), "common": True})
+    usage = node.engine.site.blueprint(node.engine.site.world())
+    usage.publish_size(node.engine.site.world().shares["files/two"])
+    assert "81920 blocks of size 1024" in node.smb("two", "du")
+    assert node.drift() == []
+    node.remove(("share", "one"), destroy_data=True)
+    assert node.works("two")
+    cluster.kill("ceph-fuse")
+    assert any("a dead mount" in said for said in node.drift())
+    assert node.restart() == []
+    assert node.works("two")
+    node.remove(("share", "two"), destroy_data=True)
+    assert len(cluster.processes("ceph-fuse")) == 0
+    assert "client.smbgateway" not in cluster.ceph("auth", "ls")

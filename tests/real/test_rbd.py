@@ -12,6 +12,7 @@ from smbgateway.errors import Fault, HoldsData, Unavailable
 from smbgateway.host import Node
 from smbgateway.model import RbdSource
 from smbgateway.sources import Place
+from smbgateway.sources.own_xfs import file_size
 from smbgateway.sources.rbd import Rbd
 from smbgateway.sources.rbd_device import Fuse
 from smbgateway.step import Ledger, StepFailed
@@ -56,7 +57,7 @@ def test_a_share_is_made_filled_grown_kept_and_taken_up_again(node: Site, cluste
     assert "NT_STATUS_DISK_FULL" in node.smb("docs", f"put {part} two")
     node.smb("docs", "del two")
     node.apply(share(node, cluster, quota="600M"))
-    assert 600 * 1024 <= int(node.smb("docs", "du").split("blocks of size 1024")[0].split()[-1]) <= 630 * 1024
+    assert 600 * 1024 <= int(node.smb("docs", "du").split("blocks of size 1024")[0].split()[-1]) <= 648 * 1024
     assert "NT_STATUS" not in node.smb("docs", f"put {part} two")
     assert node.drift() == []
     assert node.remove(("share", "docs")).kept == ["image rbd/docs"]
@@ -88,7 +89,7 @@ def test_what_stands_against_an_image_is_told_by_field(area: Path, cluster: ceph
 
 
 def test_a_blank_image_of_somebodys_is_taken_and_never_destroyed(area: Path, cluster: ceph.Cluster) -> None:
-    cluster.tool("rbd", "create", "rbd/blank", "--size", "400M")
+    cluster.tool("rbd", "create", "rbd/blank", "--size", f"{file_size(300 * MI) // MI}M")
     made = source(area, cluster, "blank")
     assert made.look() == ([], True)
     made.place = Place("files", "blank", made.place.mount, (), 20000, quota=300 * MI, adopted=True)

@@ -23,7 +23,7 @@ from smbgateway.step import Ledger, Step, StepFailed, look
 MI = 1024 * 1024
 GROUP = 20001
 XFS = pytest.param("xfs", marks=pytest.mark.uml)
-RBD = pytest.param("rbd", marks=pytest.mark.rbd)
+RBD = "rbd"
 KINDS = ("directory", "image", "btrfs", "zfs", XFS, RBD)
 WITH_QUOTA = KINDS[1:]
 WITH_PATH = ("directory", "image", "btrfs", XFS)

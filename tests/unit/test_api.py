@@ -420,7 +420,8 @@ def test_a_schedule_that_the_source_cannot_keep(api: Api) -> None:
     body = {"resources": [USER, GATEWAY, {**SHARE, "snapshots": {"daily": 7}}]}
     for path in ("/v1/plan", "/v1/apply"):
         assert api.faults(path, body) == [
-            "share.docs.snapshots: a directory source cannot have snapshots (use a btrfs or zfs source, which can)"
+            "share.docs.snapshots: a directory source cannot have snapshots "
+            "(use a btrfs, cephfs or zfs source, which can)"
         ]
     body = {"name": "docs", "path": "/srv/docs", "snapshots": {"daily": 600, "pony": 1}}
     assert [fault.partition(":")[0] for fault in api.faults("/v1/create", body)] == [

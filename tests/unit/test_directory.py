@@ -92,13 +92,18 @@ def test_a_source_of_another_share_is_refused(mark: str, owner: str) -> None:
 def test_what_is_mounted() -> None:
     table = (RECORDINGS.parent / "mountinfo.txt").read_text()
     host = FakeHost(files={"/proc/self/mountinfo": table})
-    blanks = {"type": "tmpfs", "source": "name with blanks", "options": "rw,relatime,rw"}
+    blanks = {"type": "tmpfs", "source": "name with blanks", "root": "/", "options": "rw,relatime,rw"}
     assert cells.mounted(host, "/srv/a b") == blanks
-    twice = {"type": "tmpfs", "source": "second", "options": "ro,relatime,ro"}
+    twice = {"type": "tmpfs", "source": "second", "root": "/", "options": "ro,relatime,ro"}
     assert cells.mounted(host, "/srv/twice") == twice
-    assert cells.mounted(host, "/srv/line\nend\\") == {"type": "tmpfs", "source": "c", "options": "rw,relatime,rw"}
+    assert cells.mounted(host, "/srv/line\nend\\") == {
+        "type": "tmpfs",
+        "source": "c",
+        "root": "/",
+        "options": "rw,relatime,rw",
+    }
     assert cells.mounted(host, "/srv/a") is None
-    assert cells.mounted(host, "/proc") == {"type": "proc", "source": "proc", "options": "rw,relatime,rw"}
+    assert cells.mounted(host, "/proc") == {"type": "proc", "source": "proc", "root": "/", "options": "rw,relatime,rw"}
     assert cells.mount_of(host, "/srv/twice/x/y") == ("/srv/twice", twice)
     assert cells.mount_of(host, "/srv/a") == ("/", cells.UNKNOWN)
 

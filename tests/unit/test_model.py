@@ -441,6 +441,7 @@ VARIANTS: list[tuple[dict[str, Any], dict[str, object]]] = [
             "adopted": True,
             "foreign": True,
             "project": 445000000,
+            "common": True,
             "user_quota": 1,
         },
     ),

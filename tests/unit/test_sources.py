@@ -58,7 +58,8 @@ def test_a_qgroup_is_read_from_its_row(text: str, limit: int | None) -> None:
 def test_mounts_are_read_by_their_exact_place() -> None:
     host = FakeHost(files={"/proc/self/mountinfo": MOUNTINFO})
     found = cells.mounted(host, "/mounts/my docs")
-    assert found == {"type": "xfs", "source": "/dev/loop0", "options": "rw,nosuid,nodev,noexec,relatime,rw,attr2"}
+    options = "rw,nosuid,nodev,noexec,relatime,rw,attr2"
+    assert found == {"type": "xfs", "source": "/dev/loop0", "root": "/", "options": options}
     assert cells.mounted(host, "/mounts/my") is None
 
 

@@ -25,6 +25,7 @@ class Place:
     recordsize: int | None = None  # bytes, wanted by the purpose; None: the file system's own
     project: int = 0  # number of an XFS project
     secrets: str = ""  # directory of keys, for root alone
+    common: str = ""  # directory of mounts that several shares have together; empty where it has one for itself
 
     @property
     def earmark(self) -> str:

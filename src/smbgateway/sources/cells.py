@@ -10,7 +10,7 @@ from ..sizes import show_size
 from ..step import Step
 from . import Place
 
-UNKNOWN = {"type": "an unknown file system", "source": "", "options": ""}
+UNKNOWN = {"type": "an unknown file system", "source": "", "root": "", "options": ""}
 EARMARK = "trusted.smbgateway"  # not user.*: clients can set those
 PROOF_FILE = ".smbgw-proof-"
 # Never served: these themselves, and of the second line all that is inside.
@@ -220,7 +220,11 @@ def mount_point(host: Host, path: str) -> Step:
         elif stat(host, path, "%F") is not None:
             host.run("rmdir", "--", path)
 
-    return Step(f"mount point {path}", "directory", lambda: stat(host, path, "%F"), write)
+    def read() -> str | None:
+        # What is mounted there is not asked: it may be dead, and the mount itself is another step.
+        return "directory" if mounted(host, path) else stat(host, path, "%F")
+
+    return Step(f"mount point {path}", "directory", read, write)
 
 
 def mount(host: Host, path: str, what: str, found: Callable[[], str | None], attach: Callable[[], object]) -> Step:
@@ -271,13 +275,14 @@ def mounted(host: Host, path: str) -> dict[str, str] | None:
 
 
 def mounts(host: Host) -> dict[str, dict[str, str]]:
-    """By path the mount that is on top there (proc(5), mountinfo): its `type`, `source` and `options`."""
+    """By path the mount on top there (proc(5), mountinfo): its `type`, `source`, `root` in that, and `options`."""
     table = {}
     for line in (host.read("/proc/self/mountinfo") or "").split("\n")[:-1]:
         fields, _, rest = line.partition(" - ")
         kind, source, of_all = rest.split(" ", 2)
-        path, options = fields.split(" ")[4:6]
-        table[_unescape(path)] = {"type": kind, "source": _unescape(source), "options": f"{options},{of_all}"}
+        root, path, options = fields.split(" ")[3:6]
+        found = {"type": kind, "source": _unescape(source), "root": _unescape(root), "options": f"{options},{of_all}"}
+        table[_unescape(path)] = found
     return table
 
 
