@@ -275,8 +275,7 @@ class Blueprint:
         One for each share: smbd calls it as the connected user, with the path asked for and no argument of ours
         (smb.conf(5), dfree command; a blank and what follows would be part of its name).
         """
-        name = hashlib.sha256(share.name.encode()).hexdigest()[:16]
-        return f"{self.instance(self.world.gateways[share.gateway]).own}/run/size-{name}"
+        return f"{self.mode(self.world.gateways[share.gateway]).sizes}/{size_name(share)}"
 
     def publish_size(self, share: Share, usage: Usage | None = None) -> None:
         """Write that program, where one is needed: total and free space, in units of 1 KiB. Raises GatewayError."""
@@ -285,8 +284,7 @@ class Blueprint:
             return
         usage = usage or source.usage()
         text = f"#!/bin/sh\necho {usage.total // 1024} {usage.available // 1024} 1024\n"
-        instance = self.instance(self.world.gateways[share.gateway])
-        instance.host.write(self.size_program(share), text, 0o755)
+        self.mode(self.world.gateways[share.gateway]).tell_size(size_name(share), text)
 
     def everything(self, gateway: Gateway, shares: Sequence[Share]) -> list[Step]:
         """All steps of a gateway and some of its shares, in the order of a creation."""
@@ -299,6 +297,11 @@ class Blueprint:
             steps += [step for share in shares for step in self.shown(share)]
             steps += [self.published(registry, share) for share in shares]
         return steps + [step for share in shares for step in self.listed(share)]
+
+
+def size_name(share: Share) -> str:
+    """The name of the file of that program."""
+    return f"size-{hashlib.sha256(share.name.encode()).hexdigest()[:16]}"
 
 
 def never_anew(step: Step, share: Share) -> Step:

@@ -16,6 +16,8 @@ from smbgateway.errors import CommandFailed, GatewayError
 from smbgateway.guests.container import Container
 from smbgateway.host import Node
 from smbgateway.intake import Options
+from smbgateway.monitor import Sizes
+from smbgateway.sources import Usage
 from smbgateway.upgrade import Upgrade
 from smbgateway.watch import Watch
 
@@ -280,6 +282,11 @@ def test_clients_see_the_quota_of_every_source(served: Guests, btrfs: mounts.Dis
         said = one.smb(share, "du")
         blocks = int(said.rpartition(" blocks of size 1024.")[0].split()[-1])
         assert limit <= blocks < limit * 1.1, said  # an image is a little larger than what it holds
+    Sizes(one.engine)._publish(one.engine.site.world(), {"files/sub": Usage(20 << 20, 50 << 20, 30 << 20)})
+    (program,) = served.container().run("ls", "/srv/:sizes").split()
+    assert served.container().run("sh", f"/srv/:sizes/{program}") == f"{50 << 10} {30 << 10} 1024\n"
+    with pytest.raises(CommandFailed, match="Permission denied"):
+        served.container().run("sh", "-c", f"echo 1 1 1 > /srv/:sizes/{program}")
     assert "NT_STATUS_DISK_FULL" in one.smb("sub", f"put {big(one, 60 << 20)} big")
     one.smb("sub", "del big")
     for share in ("small", "sub"):

@@ -23,6 +23,10 @@ class Mode(Protocol):
     instance: Instance
 
     @property
+    def sizes(self) -> str:
+        """The directory in which Samba finds programs that tell sizes."""
+
+    @property
     def volumes(self) -> Volumes | None:
         """Its own volumes; None: it has none."""
 
@@ -50,6 +54,9 @@ class Mode(Protocol):
 
     def unreached(self) -> str:
         """Why clients do not get through, as far as the node can tell; empty where they do, or nobody can tell."""
+
+    def tell_size(self, name: str, text: str) -> None:
+        """Write a program into `sizes`."""
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """Read the world before anything is made: what stands against it, field relative to the gateway."""

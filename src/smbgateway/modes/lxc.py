@@ -27,6 +27,7 @@ from ..step import Step
 
 PYTHON = "/usr/bin/python3"
 STATE, SERVED = "/var/lib/smbgateway", "/srv"  # inside
+SIZES = ":sizes"  # below SERVED; no share is called so
 OURS = str(Path(__file__).resolve().parents[1])  # our modules: mounted there, so that they are always of our version
 MODULES = "/usr/lib/python3/dist-packages/smbgateway"
 LIMITS = "lxc.cgroup"  # how lines of limits begin: these change while it runs
@@ -35,6 +36,7 @@ LIMITS = "lxc.cgroup"  # how lines of limits begin: these change while it runs
 class Lxc:
     """A gateway in a container of its own."""
 
+    sizes = f"{SERVED}/{SIZES}"
     volumes = disks = None
 
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
@@ -91,7 +93,7 @@ class Lxc:
 
         def write(value: str | None) -> None:
             if value is None:
-                self.host.run("rm", "-rf", "--one-file-system", "--", self.folder)
+                self.host.run("rm", "-rf", "--one-file-system", "--", self.folder, f"{self.data}/{SIZES}")
                 with contextlib.suppress(CommandFailed):  # absent, or the mount points of shares are in it yet
                     self.host.run("rmdir", "--", self.data)
             else:
@@ -159,6 +161,15 @@ class Lxc:
     def served(self, share: str, path: str) -> str:
         """Below one directory, by the name of the share."""
         return f"{SERVED}/{share}"
+
+    def tell_size(self, name: str, text: str) -> None:
+        """On the node, beside what the container sees of shares: it may read it and change nothing."""
+        path = f"{self.data}/{SIZES}/{name}"
+        try:
+            self.host.write(path, text, 0o755)
+        except FileNotFoundError:
+            self.host.run("mkdir", "-p", "-m", "755", "--", f"{self.data}/{SIZES}")
+            self.host.write(path, text, 0o755)
 
     def shown(self, share: str, path: str) -> list[Step]:
         """A mount of the data that only the container sees, with the owners shifted to its ids."""

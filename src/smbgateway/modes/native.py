@@ -48,6 +48,15 @@ class Native:
         """Where it is."""
         return path
 
+    @property
+    def sizes(self) -> str:
+        """With the instance."""
+        return f"{self.instance.own}/run"
+
+    def tell_size(self, name: str, text: str) -> None:
+        """Write it there."""
+        self.host.write(f"{self.sizes}/{name}", text, 0o755)
+
     def kept(self) -> list[str]:
         """Nothing: data is the node's."""
         return []

@@ -169,6 +169,15 @@ class ProxmoxLxc:
         """Below one directory, by the name of the share where Proxmox VE takes it."""
         return f"{SERVED}/{folder(share)}"
 
+    @property
+    def sizes(self) -> str:
+        """With the instance: all that the node could show it would be one more mount point."""
+        return f"{self.instance.own}/run"
+
+    def tell_size(self, name: str, text: str) -> None:
+        """Write it inside."""
+        self.container.write(f"{self.sizes}/{name}", text, 0o755)
+
     def shown(self, share: str, path: str) -> list[Step]:
         """The data with shifted owners on the node, and that as a mount point of the container."""
         target = f"{self.data}/{folder(share)}"
