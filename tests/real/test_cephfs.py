@@ -14,6 +14,7 @@ from smbgateway.errors import GatewayError, HoldsData, Invalid
 from smbgateway.host import Node
 from smbgateway.model import CephfsSource
 from smbgateway.sources import Place
+from smbgateway.sources.bulk import Bulk
 from smbgateway.sources.cephfs import Cephfs
 from smbgateway.step import Ledger, Step, StepFailed, look
 from smbgateway.versions import Versions
@@ -103,6 +104,12 @@ def test_a_second_converge_changes_nothing_and_removal_destroys_all(area: Path, 
     again.converge(all_steps(source(area, cluster)))
     assert again.changes == []
     assert made.usage().limit == 40 * MI
+    sources = {"files/bare": made, "files/absent": source(area, cluster, "absent")}
+    (batch,) = Bulk(Node()).batches(sources)
+    found = batch.read()
+    assert found["files/bare"] == made.usage()
+    assert isinstance(found["files/absent"], GatewayError)
+    assert found["files/absent"].what == "cephfs/smbgateway/absent is gone"
     assert Ledger().remove(all_steps(made), destroy=True) == []
     assert [cell.name for cell in look(made.steps()) if cell.now is not None] == []
 

@@ -10,7 +10,8 @@ from lab import mounts
 from smbgateway.errors import Fault
 from smbgateway.host import Node
 from smbgateway.model import DirectorySource, Share, ZfsSource
-from smbgateway.sources import userquota
+from smbgateway.sources import Usage, userquota
+from smbgateway.sources.bulk import Bulk
 from smbgateway.step import Ledger
 
 MI = 1024 * 1024
@@ -40,6 +41,13 @@ def write_as(uid: int, folder: Path, mebibytes: int) -> str:
     return subprocess.run(words, capture_output=True, text=True).stderr
 
 
+def used_by(share: Share, people: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """MiB that users have, and may have, as the monitor reads them."""
+    (batch,) = Bulk(Node()).users([share], lambda share: people)
+    found = {key: usage for key, usage in batch.read().items() if isinstance(usage, Usage)}
+    return {key: (round(usage.used / MI), round((usage.limit or 0) / MI)) for key, usage in found.items()}
+
+
 def share(path: Path, name: str = "docs", limit: int = 10 * MI) -> Share:
     return Share(name=name, gateway="files", source=DirectorySource(path=str(path)), user_quota=limit)
 
@@ -58,6 +66,7 @@ def test_each_user_is_limited_and_the_limit_grows_and_goes(disk: mounts.Disk) ->
     assert again.changes == []
     assert "Disk quota exceeded" in write_as(ALICE, disk.path / "docs", 12)
     assert write_as(BOB, disk.path / "docs", 9) == ""
+    assert used_by(made, {"alice": ALICE, "bob": BOB}) == {"files/docs:alice": (10, 10), "files/docs:bob": (9, 10)}
     Ledger().converge(userquota.steps(Node(), made.source, [ALICE], 20 * MI))
     assert write_as(ALICE, disk.path / "docs", 12) == ""
     assert ledger.undo()[1] == []
@@ -83,12 +92,18 @@ def test_a_file_system_that_has_none_is_refused(btrfs: mounts.Disk) -> None:
 
 def test_users_of_a_dataset_are_limited_in_it_alone(tank: str, area: Path) -> None:
     dataset = f"{tank}/users"
+    area.chmod(0o711)  # users pass through
     mounts.run("zfs", "create", dataset)
     steps = userquota.steps(Node(), ZfsSource(dataset=dataset), [ALICE], 10 * MI - 1)
     ledger = Ledger()
     ledger.converge(steps)
     assert steps[0].read() == str(10 * MI)
     assert "userquota" in mounts.run("zfs", "get", "-H", f"userquota@{ALICE}", dataset)
+    made = Share(name="docs", gateway="files", source=ZfsSource(dataset=dataset), user_quota=10 * MI)
+    folder = Path(mounts.run("zfs", "get", "-H", "-o", "value", "mountpoint", dataset).strip())
+    assert write_as(ALICE, folder, 5) == ""
+    wanted = {"files/docs:alice": (5, 10), "files/docs:bob": (0, 0)}
+    mounts.until(lambda: used_by(made, {"alice": ALICE, "bob": BOB}) == wanted, "ZFS counts what a user has", 60)
     again = Ledger()
     again.converge(steps)
     assert again.changes == []

@@ -83,12 +83,15 @@ class Bulk:
                 places[pool or cells.mount_in(table, getattr(share.source, "path", "/"))].append(share)
         for place, some in places.items():
             uids = {user_key(share.key, name): uid for share in some for name, uid in people(share).items()}
-            yield Batch(f"users of {place}", list(uids), partial(self._read_users, place, uids))
+            if uids:
+                yield Batch(f"users of {place}", list(uids), partial(self._read_users, place, uids))
 
     def _read_users(self, place: str, uids: Mapping[str, int]) -> Found:
         """A pool's name has no slash in front, a mount point has."""
-        ask = userquota.of_mount if place.startswith("/") else userquota.of_dataset
-        counted = ask(self.host, place)
+        if place.startswith("/"):
+            counted = userquota.of_mount(self.host, place)
+        else:
+            counted = userquota.of_dataset(self.host, place, set(uids.values()))
         rows = {key: counted.get(uid, (0, None)) for key, uid in uids.items()}
         return {key: Usage(used, limit, max(0, (limit or used) - used)) for key, (used, limit) in rows.items()}
 
