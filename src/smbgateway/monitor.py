@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from . import __version__
+from .blueprint import Blueprint
 from .engine import Engine
 from .errors import GatewayError
 from .host import replace_file
@@ -28,8 +29,8 @@ from .quota.published import POINTS, Published
 from .quota.reader import Reader, Reading
 from .quota.rows import Row, Watched, row, user_row
 from .quota.telling import notice
-from .sources import Usage
-from .sources.bulk import Bulk
+from .sources import Source, Usage
+from .sources.bulk import Batch, Bulk, Found
 from .world import World
 
 ROUND, SLOWEST = 15.0, 60.0  # seconds between rounds; those that take long are made more rarely
@@ -127,15 +128,25 @@ class Monitor:
     def read(self, world: World, shares: Mapping[str, Share]) -> None:
         """What they use now, as far as their places answer."""
         blueprint = self.engine.site.blueprint(world)
-        batches = self.bulk.batches({key: blueprint.source(share) for key, share in shares.items()})
         users = list(self.bulk.users(shares.values(), blueprint.people))
-        self.reader.read([*batches, *users], WAIT)
+        self.reader.read([*self._batches(blueprint, shares), *users], WAIT)
         known, readings, watched = self.watched, self.reader.readings, {}
         for key in [*shares, *(key for batch in users for key in batch.keys)]:
-            share, _, user = key.partition(":")
-            former = known.get(key) or Watched(shares[share], user, standing=self.published.standing(key))
-            watched[key] = replace(former, share=shares[share], reading=readings.get(key, Reading()))
+            name, _, user = key.partition(":")
+            former = known.get(key) or Watched(shares[name], user, standing=self.published.standing(key))
+            watched[key] = replace(former, share=shares[name], reading=readings.get(key, Reading()))
         self.watched = watched
+
+    def _batches(self, blueprint: Blueprint, shares: Mapping[str, Share]) -> list[Batch]:
+        """The questions about shares; one whose source cannot be on this node answers for itself."""
+        sources: dict[str, Source] = {}
+        failed: Found = {}
+        for key, share in shares.items():
+            try:
+                sources[key] = blueprint.source(share)
+            except GatewayError as error:
+                failed[key] = error
+        return [*self.bulk.batches(sources), Batch("records", list(failed), lambda: failed)]
 
     def _sample(self, world: World, now: float, elapsed: float) -> None:
         fresh = {key: w.reading.usage for key, w in self.watched.items() if w.reading.usage and not w.reading.unknown}

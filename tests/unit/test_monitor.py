@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smbgateway.model import Gateway, Levels
+from smbgateway.model import Gateway, Levels, Share
 from smbgateway.quota.history import DAY
 from smbgateway.quota.levels import Standing
 from smbgateway.quota.published import Published, read_history
@@ -84,6 +84,14 @@ def test_a_source_that_cannot_be_read_is_unknown_since_when_and_why(lab: Lab) ->
     lab.host.broken = ""
     lab.tick()
     assert (lab.row()["unknown"], lab.row()["at"]) == ("", int(lab.now))
+
+
+def test_a_share_whose_place_cannot_be_on_this_node_hides_no_other(lab: Lab) -> None:
+    source = {"kind": "storage", "storage": "local"}
+    lab.put(Share.model_validate({"name": "far", "gateway": "files", "source": source, "quota": GI}))
+    lab.tick()
+    assert lab.row("far")["unknown"] == "storages are those of Proxmox VE, which is not here"
+    assert lab.row()["unknown"] == ""
 
 
 def test_three_days_give_exactly_a_hundred_points_no_missed_level_and_a_forecast(tmp_path: Path) -> None:

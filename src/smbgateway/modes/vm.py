@@ -210,6 +210,15 @@ class Vm:
 
         return Step(f"network of {self.title}", self.mode.bridge, read, write)
 
+    @property
+    def sizes(self) -> str:
+        """With the instance."""
+        return f"{self.instance.own}/run"
+
+    def tell_size(self, name: str, text: str) -> None:
+        """Write it inside."""
+        self.host.write(f"{self.sizes}/{name}", text, 0o755)
+
     def served(self, share: str, path: str) -> str:
         """Where it is mounted inside."""
         return path
