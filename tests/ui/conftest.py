@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
-PATIENCE = 30_000  # milliseconds: machines are loaded
+PATIENCE = 60_000  # milliseconds: machines are loaded
 expect.set_options(timeout=PATIENCE)
 
 

@@ -17,6 +17,7 @@ Ext.define('SMBGateway.ReviewStep', {
     async enter() {
         const request = this.wizard().request();
         this.ready = false;
+        this.wizard().forgive();
         this.down('#plan').setHtml(`<p class="smbgw-quiet"><i class="fa fa-circle-o-notch fa-spin" aria-hidden="true"></i> ${gettext('The engine looks what is there')}</p>`);
         this.down('#line').setHtml('');
         this.wizard().look();

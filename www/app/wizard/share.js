@@ -45,7 +45,13 @@ Ext.define('SMBGateway.ShareStep', {
         this.callParent();
         const slider = this.down('#slider');
         slider.on('change', (each, value) => slider.dragged !== false && this.down('[name=quota]').setValue(this.sizeAt(value)));
+        slider.on({ change: this.sayValue, afterrender: this.sayValue });
         this.down('[name=quota]').on('change', () => this.showRoom());
+    },
+
+    /** For those who hear it: ExtJS 6.2 tells no value of a slider. */
+    sayValue(slider) {
+        slider.inputEl?.set({ 'aria-valuenow': slider.getValue(), 'aria-valuemin': 0, 'aria-valuemax': slider.maxValue });
     },
 
     /** Sizes grow by steps that people can tell apart: each the 40th part of the way from 1 GiB to all that is free. */

@@ -15,7 +15,7 @@ Ext.define('SMBGateway.Step', {
     initComponent() {
         this.items = [{ xtype: 'component', itemId: 'faults', cls: 'smbgw-faults', hidden: true, autoEl: { tag: 'div', role: 'alert' } }, ...this.items];
         this.callParent();
-        this.query('field').forEach((field) => field.on('change', () => this.forgive(field)));
+        this.query('field').forEach((field) => this.hold(field));
     },
 
     wizard() {
@@ -28,19 +28,27 @@ Ext.define('SMBGateway.Step', {
     /** What it adds to the request. */
     request: () => ({}),
 
+    /** What the engine found wrong with a field stays, whoever checks it, until it is changed. */
+    hold(field) {
+        const own = field.getErrors;
+        field.getErrors = (value) => [...own.call(field, value), ...(field.fault ? [field.fault] : [])];
+        field.on('change', () => (field.fault = ''));
+    },
+
     /** Faults that the engine found: at their fields where there are such, else on top. */
     setFaults(faults) {
         const rest = [];
+        this.query('field').forEach((field) => (field.fault = ''));
         for (const fault of faults) {
             const text = fault.message + (fault.hint ? ` (${fault.hint})` : '');
             const field = this.fieldOf(fault);
             if (field?.isVisible()) {
-                field.markInvalid(SMBGateway.encode(text));
-                field.isFaulty = true;
+                field.fault = SMBGateway.encode(text);
             } else {
                 rest.push(text);
             }
         }
+        this.query('field').forEach((field) => field.validate());
         const line = this.down('#faults');
         line.setHtml(rest.map((text) => `<div>${SMBGateway.encode(text)}</div>`).join(''));
         line.setVisible(rest.length > 0);
@@ -50,12 +58,5 @@ Ext.define('SMBGateway.Step', {
     fieldOf({ field }) {
         const words = field.split('.').reverse();
         return words.map((word) => this.down(`field[name=${/^\w+$/.test(word) ? word : '-'}]`)).find(Boolean);
-    },
-
-    forgive(field) {
-        if (field.isFaulty) {
-            field.isFaulty = false;
-            field.clearInvalid();
-        }
     },
 });

@@ -22,6 +22,7 @@ Ext.define('SMBGateway.Wizard', {
     addShortCut() {
         const next = this.down('#next');
         const bar = next.ownerCt;
+        bar.down('proxmoxcheckbox')?.hide(); // "Advanced": nothing here is
         bar.insert(bar.items.indexOf(next), { xtype: 'button', text: gettext('Review'), itemId: 'toReview', handler: () => this.goTo('smbgwReviewStep') });
         this.down('#wizcontent').on('tabchange', (tabs, card) => this.down('#toReview').setVisible(!card.onSubmit && card.xtype !== 'smbgwNetworkStep'));
     },
@@ -94,6 +95,11 @@ Ext.define('SMBGateway.Wizard', {
         problem.faults.forEach((fault) => found.get(this.ownerOf(fault)).push(fault));
         this.goTo(this.STEPS.find((xtype) => found.get(xtype).length));
         found.forEach((faults, xtype) => this.step(xtype).setFaults(faults));
+    },
+
+    /** Before the engine is asked again. */
+    forgive() {
+        this.STEPS.forEach((xtype) => this.step(xtype).setFaults([]));
     },
 
     /** The step that a fault is of: share.docs.quota, gateway.docs.mode.memory, source. */
