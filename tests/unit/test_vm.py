@@ -19,6 +19,7 @@ from smbgateway.create import CreateRequest, resources
 from smbgateway.errors import CommandFailed, CommandMissing, Invalid, Unavailable
 from smbgateway.guests import agent, modules
 from smbgateway.guests.agent import Ended, Guest, NotRunning, Silent, Socket
+from smbgateway.guests.image import Images
 from smbgateway.guests.machine import Machine
 from smbgateway.installation import Installation
 from smbgateway.model import Gateway, VmMode, parse
@@ -27,6 +28,7 @@ from smbgateway.paths import Paths
 from smbgateway.samba.instance import Instance
 from smbgateway.status import Status
 from smbgateway.store import MemoryStore
+from smbgateway.upgrade import Upgrade
 from smbgateway.watch import Watch
 
 from .fakes import FakeHost
@@ -319,3 +321,18 @@ def test_a_fault_of_one_of_many_is_told_by_its_number() -> None:
     with pytest.raises(Invalid) as raised:
         parse([{"kind": "gateway", "name": "box", "cluster": cluster}])
     assert [fault.field for fault in raised.value.faults] == ["gateway.box.cluster.members.1.address"]
+
+
+def test_a_machine_is_upgraded_by_a_newer_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = new_engine("/nowhere")
+    mode = {"kind": "vm", "node": "one", "image": "trixie-1", "mac": MAC}
+    for record in parse([{"kind": "gateway", "name": "box", "mode": mode}]):
+        engine.site.store.save(record.sealed("ready"))
+    monkeypatch.setattr(Images, "newest", lambda self: "trixie-1")
+    told = "gateway box has trixie-1 already: template build --mode vm makes a newer one"
+    assert Upgrade(engine).run("box").warnings == [told]
+    asked: list[Any] = []
+    monkeypatch.setattr(Images, "newest", lambda self: "trixie-2")
+    monkeypatch.setattr(engine, "apply", lambda items, tell: asked.extend(items))
+    Upgrade(engine).run("box")
+    assert (asked[0]["mode"]["image"], asked[0]["mode"]["mac"]) == ("trixie-2", MAC)
