@@ -7,7 +7,7 @@ GUARD_IS_OURS=
 BASE_PACKAGES="python3 python3-venv"
 CEPH_PACKAGES="ceph-common ceph-mon ceph-mgr ceph-osd ceph-mds ceph-fuse rbd-fuse python3-cephfs python3-rados python3-rbd"
 CONTAINER_PACKAGES="lxc mmdebstrap debian-archive-keyring"
-MACHINE_PACKAGES="qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring fdisk dosfstools mtools grub-common grub-pc-bin grub-efi-amd64-bin"
+MACHINE_PACKAGES="qemu-system-x86 qemu-utils mmdebstrap debian-archive-keyring fdisk dosfstools mtools grub-common grub-pc-bin grub-efi-amd64-bin ovmf"
 CLUSTER_PACKAGES="ctdb python3-samba"
 WEB_PACKAGES="openssl python3-pampy"
 # npm comes with Node.js where that is not Debian's.
