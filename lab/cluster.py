@@ -123,6 +123,11 @@ class ClusterNode(Machine):
         return self.area / self.name
 
     @property
+    def inside(self) -> Path:
+        """Its root as it sees that itself, the same on all nodes: paths of shares are in databases of all."""
+        return self.area / "root"
+
+    @property
     def state(self) -> Path:
         return self.root / "var/lib/pve-smbgateway"
 
@@ -137,7 +142,10 @@ class ClusterNode(Machine):
         self.plug("eth1", self.bridges["eth1"], f"{PRIVATE}.{self.number}")
         for name in ("config", "priv"):
             (self.state / name).mkdir(parents=True)
-            self.run("mount", "--bind", str(self.area / "store" / name), str(self.state / name))
+        self.run("mount", "--bind", str(self.root), str(self.inside))
+        for name in ("config", "priv"):
+            where = self.inside / self.state.relative_to(self.root) / name
+            self.run("mount", "--bind", str(self.area / "store" / name), str(where))
         self.run("mount", "--bind", str(self.area / "shared"), "/srv")
         # As on a node, where mounts are shared: those of namespaces made from this one are seen below.
         self.run("mount", "--make-rshared", "/")
@@ -149,7 +157,7 @@ class ClusterNode(Machine):
 
     def start_engine(self) -> None:
         with (self.area / f"{self.name}.log").open("ab") as log:
-            program = [sys.executable, "-m", "smbgateway.cli", "--root", str(self.root), "serve", "--node", self.name]
+            program = [sys.executable, "-m", "smbgateway.cli", "--root", str(self.inside), "serve", "--node", self.name]
             self.engine = subprocess.Popen(
                 self.enter(*program), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -356,8 +364,8 @@ class Lab:
             machine.plug("eth1", self.nodes[0].bridges["eth1"], CEPH)
             with mounts.network_of(machine.holder.pid):
                 made = stack.enter_context(ceph.cluster(self.area / "ceph", CEPH))
-            lines = made.conf.read_text().splitlines()  # of a client: it has another address
-            text = "\n".join(line for line in lines if not line.startswith(("public_addr", "cluster_addr")))
+            lines = made.conf.read_text().splitlines()  # of clients on several nodes
+            text = "\n".join(line for line in lines if not line.startswith(("public_addr", "cluster_addr", "pid_file")))
             (self.area / "etc-ceph").mkdir()
             (self.area / "etc-ceph/ceph.conf").write_text(text + "\n")
             for node in self.nodes:
@@ -405,7 +413,7 @@ def cluster(count: int = 3) -> Iterator[Lab]:
     lab = f"g{os.getpid() % 100000}{next(LETTERS)}"
     area = Path(tempfile.mkdtemp(prefix="smbgw-cluster-")).resolve()
     area.chmod(0o755)
-    for name in ("store/config", "store/priv", "shared/shared"):
+    for name in ("store/config", "store/priv", "shared/shared", "root"):
         (area / name).mkdir(parents=True)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, area)
