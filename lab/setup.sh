@@ -39,9 +39,10 @@ install_packages() {
 }
 
 missing_packages() {
-    local package
+    local package installed
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
     for package in "$@"; do
-        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+        [[ $'\n'$installed$'\n' == *$'\n'$package$'\n'* ]] || echo "$package"
     done
 }
 
