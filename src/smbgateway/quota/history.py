@@ -172,13 +172,20 @@ class History:
         query = "SELECT text FROM event ORDER BY id DESC LIMIT ?"
         return self._do(lambda database: [text for (text,) in database.execute(query, (most,))], [])
 
-    def buckets(self, name: str, grain: Grain, begin: float, end: float) -> list[Bucket]:
-        """The buckets of one share that start from `begin` to `end`, oldest first; of grain `raw` its samples."""
+    def buckets(self, name: str, grain: Grain, begin: float, end: float, every: int = 1) -> list[Bucket]:
+        """The buckets of one share that start from `begin` to `end`, oldest first; of grain `raw` its samples.
+
+        every  of so many one
+        """
         columns = "at, 1, used, used, used, used" if grain == "raw" else "at, samples, low, mean, high, used"
-        query = f"SELECT {columns}, bound FROM {grain} WHERE series = ? AND at BETWEEN ? AND ? ORDER BY at"  # noqa: S608
+        where = "series = ? AND at BETWEEN ? AND ? AND at % ? = 0"
+        query = f"SELECT {columns}, bound FROM {grain} WHERE {where} ORDER BY at"  # noqa: S608
+        step = WIDTHS[grain] * every
 
         def read(database: sqlite3.Connection) -> list[Bucket]:
-            return [Bucket(*row) for row in database.execute(query, (self._series.get(name), int(begin), int(end)))]
+            return [
+                Bucket(*row) for row in database.execute(query, (self._series.get(name), int(begin), int(end), step))
+            ]
 
         return self._do(read, [])
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .forecast import Forecast, forecast
-from .history import WIDTHS, Bucket, Grain, History
+from .history import QUARTER, WIDTHS, Bucket, Grain, History
 from .trend import DAY, WINDOWS, Point, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
-SOONEST, LATEST = 1800.0, 6 * 3600.0  # seconds until it is made anew
+SOONEST, LATEST = 3600.0, 6 * 3600.0  # seconds until it is made anew
 PART = 24  # of the time that was seen, after which more is known
-MOST = 240  # points that a month is seen by
+FEW, SPARSE = 10 * DAY, 3  # beyond so long a time, one of so many hours is enough
 TRUSTED = 6 * 3600.0  # seconds seen, from which on somebody is woken by a forecast: a first copy is no habit
 MOVED = 0.02  # of the limit: usage that has moved so far is news
 
@@ -35,7 +35,7 @@ class Outlook:
     def until(self) -> float:
         """The time when another may say something else."""
         soon = LATEST if self.forecast.earliest is None else self.forecast.earliest / 4
-        return self.at + max(SOONEST, min(self.seen / PART, soon, LATEST))
+        return self.at + max(SOONEST if self.seen >= DAY else QUARTER, min(self.seen / PART, soon, LATEST))
 
     @cached_property
     def far(self) -> float:
@@ -66,10 +66,11 @@ def outlook(history: History, key: str, now: float, used: int, limit: int | None
     """The outlook of a share that uses so much now."""
     last = Point(now, used, limit)
     quarters = points("quarter", history.buckets(key, "quarter", now - LONG, now))
-    hours = points("hour", history.buckets(key, "hour", now - WINDOWS[-1], now))
+    hours = points("hour", history.buckets(key, "hour", now - WINDOWS[-1], now, SPARSE))
+    if not hours or now - hours[0].at < FEW:
+        hours = points("hour", history.buckets(key, "hour", now - FEW, now))
     recent = [*before(quarters, now), last]
-    thin = hours[:: -(len(hours) // MOST + 1)][::-1]
-    whole = [*before(thin, now), last] if hours and now - hours[0].at >= LONG else recent
+    whole = [*before(hours, now), last] if hours and now - hours[0].at >= LONG else recent
     seen = now - whole[0].at
     trends = [measure(recent, DAY), *(measure(whole, window) for window in WINDOWS[1:] if seen >= window / 2)]
     return Outlook(now, used, limit, tuple(trends), forecast(whole))
