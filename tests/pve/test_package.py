@@ -19,6 +19,7 @@ STOCK = ["smbd.service", "nmbd.service", "samba-ad-dc.service", "winbind.service
 KEY_FILES = [
     "/etc/pam.d/pve-smbgateway",
     "/usr/lib/systemd/system/pve-smbgateway-smbd@.service",
+    "/usr/lib/systemd/system/pve-smbgateway-mounts.service",
     "/usr/lib/systemd/system/pve-smbgateway-web.service",
     "/usr/lib/systemd/system/pve-smbgateway.service",
     "/usr/lib/tmpfiles.d/pve-smbgateway.conf",
@@ -31,7 +32,10 @@ KEY_FILES = [
     "/usr/share/pve-manager/js/smb-gateway.js",
     "/usr/share/pve-manager/templates/default/smbgateway-body.txt.hbs",
     "/usr/share/pve-manager/templates/default/smbgateway-subject.txt.hbs",
+    "/usr/share/pve-smbgateway/scripts/dfree",
+    "/usr/share/pve-smbgateway/scripts/fence",
     "/usr/share/pve-smbgateway/scripts/preflight",
+    "/usr/share/pve-smbgateway/scripts/template",
     "/usr/share/pve-smbgateway/scripts/ui-line",
     "/usr/share/pve-smbgateway/www/ext-6.2.0/SOURCE",
     "/usr/share/pve-smbgateway/www/index.html",
@@ -69,9 +73,10 @@ def test_the_key_files_lie_where_the_documentation_says(deb: Path) -> None:
     assert not [name for name in names_of(deb) if others.match(name) or "__pycache__" in name]
 
 
-def test_the_engine_has_no_mount_namespace_of_its_own() -> None:
+@pytest.mark.parametrize("unit", ["service", "pve-smbgateway-mounts.service"])
+def test_what_mounts_has_no_mount_namespace_of_its_own(unit: str) -> None:
     """With any of these systemd gives a unit its own mounts, and containers would never see ours (systemd.exec(5))."""
-    text = (REPOSITORY / "debian/pve-smbgateway.service").read_text()
+    text = (REPOSITORY / f"debian/pve-smbgateway.{unit}").read_text()
     options = re.findall(r"^(\w+)=", text, re.M)
     own = re.compile(
         "Private|Protect|ReadOnly|ReadWrite|Inaccessible|ExecPaths|NoExec|Bind|Temporary|Root|Mount|Dynamic"
@@ -214,6 +219,20 @@ def test_a_page_without_a_place_for_the_line_stays_as_it_is(tmp_path: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert "the SMB Gateway panels do not show" in done.stderr
     assert page.read_text() == "<html></html>\n"
+
+
+def test_the_scripts_say_how_they_are_used(clean: Root, tmp_path: Path) -> None:
+    clean.install(DEB)
+    scripts = "/usr/share/pve-smbgateway/scripts"
+    for name in ("dfree", "fence", "ui-line"):
+        told = clean.attempt(f"{scripts}/{name}")
+        assert (told.returncode, told.stdout.startswith(f"usage: {name} ")) == (2, True)
+    assert "--suite" in clean.run(f"{scripts}/template", "--help")
+    clean.file("/live").write_text('{"shares": {"files/docs": [10485760, 1048576, 9437184]}}')
+    known = {"PVE_SMBGATEWAY_LIVE": "/live"}
+    assert clean.run(f"{scripts}/dfree", "files/docs", **known) == "10240 1024 1024\n"
+    told = clean.attempt(f"{scripts}/dfree", "files/other", **known)
+    assert (told.returncode, "files/other is not served by this node" in told.stdout) == (1, True)
 
 
 def test_preflight_names_what_is_missing(clean: Root) -> None:

@@ -17,6 +17,7 @@ from smbgateway.guests.container import Container
 from smbgateway.host import Node
 from smbgateway.intake import Options
 from smbgateway.monitor import Sizes
+from smbgateway.mounting import mount_all
 from smbgateway.sources import Usage
 from smbgateway.upgrade import Upgrade
 from smbgateway.watch import Watch
@@ -142,6 +143,19 @@ def test_it_is_stopped_and_started_and_stays_stopped(served: Guests) -> None:
     one.engine.restart("files")
     assert begun(container) != first
     assert (one.works("docs"), one.drift()) == (True, [])
+
+
+def test_at_boot_data_is_mounted_before_anything_runs(served: Guests) -> None:
+    one, inside = served.site, served.container()
+    mounts.run("lxc-stop", "--kill", "--lxcpath", inside.folder, "--name", "files")
+    mounts.run("umount", f"{one.paths.shown('files')}/docs")
+    assert mount_all(one.engine.site) == []
+    assert f"{one.paths.shown('files')}/docs" in mounts.mounts_below(Path(one.paths.mounts))
+    assert not inside.runs()
+    os.rename(one.srv / "docs", one.srv / "away")
+    mounts.run("umount", f"{one.paths.shown('files')}/docs")
+    assert "share files/docs: " in mount_all(one.engine.site)[0]
+    os.rename(one.srv / "away", one.srv / "docs")
 
 
 def test_limits_change_while_it_serves_and_want_of_memory_is_told(served: Guests) -> None:

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ..engine import Engine
 from ..errors import Conflict, Invalid
 from ..host import Node
-from ..installation import this_node
+from ..installation import Installation, this_node
+from ..mounting import mount_all
 from ..paths import Paths
 from ..store import FileStore
 from ..watch import Watch
@@ -72,6 +73,12 @@ def serve(root: str = "/", node: str = "", textfile: str = "") -> None:
     Server(config).run(sockets=[listener])
     for part in (watch, courier, monitor):
         part.end()
+
+
+def mounts(root: str = "/", node: str = "") -> list[str]:
+    """Mount the data of all shares of this node, without an engine; says what could not be."""
+    paths = Paths(os.path.abspath(root))
+    return mount_all(Installation(FileStore(paths), paths, Node(), node or this_node()))
 
 
 def _listen(paths: Paths) -> socket.socket:

@@ -357,6 +357,7 @@ def _serve(parser: Parser) -> None:
     parser.add_argument("--node", metavar="NAME", default="", help="name of this node (default: the host's)")
     text = "write metrics for Prometheus there, such as /var/lib/prometheus/node-exporter/smbgateway.prom"
     parser.add_argument("--metrics-file", metavar="FILE", default="", help=text)
+    parser.add_argument("--mounts", action="store_true", help="only mount the data of shares, for a boot; then end")
 
 
 def _web(parser: Parser) -> None:

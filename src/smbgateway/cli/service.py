@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import __version__
-from .problem import Problem
+from .problem import UNAVAILABLE, Problem
 from .session import Session
 
 TYPE_CHECKING = False
@@ -16,9 +16,13 @@ BRIEF = 2.0  # seconds: a hanging engine must not keep the version from being to
 
 def serve(session: Session, arguments: Namespace) -> int:
     """Run the engine until it is told to end."""
+    from ..api.serve import mounts
     from ..api.serve import serve as run
     from ..errors import GatewayError
 
+    if arguments.mounts:
+        said = mounts(session.root, arguments.node)
+        return session.answer({"said": said}, said, UNAVAILABLE if said else 0)
     try:
         run(root=session.root, node=arguments.node, textfile=arguments.metrics_file)
     except GatewayError as error:
