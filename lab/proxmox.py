@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lab.proxmox_schema import Schema
@@ -69,6 +70,7 @@ class StandIn:
     storages: dict[str, dict[str, str]] = field(default_factory=dict)
     managed: dict[str, dict[str, str]] = field(default_factory=dict)  # by high availability
     rules: dict[str, dict[str, str]] = field(default_factory=dict)
+    firewall: dict[str, Any] = field(default_factory=dict)  # options of `cluster` and `guest`, `rules` of guests
     others: dict[str, str | None] = field(default_factory=dict)  # nodes beside it: their pve-smbgateway
     next_id: Callable[[], int] | None = None
     started: Callable[[int, bool], object] = lambda vmid, runs: None
@@ -91,6 +93,9 @@ class StandIn:
             return 200, "OK", str(self.next_id() if self.next_id else self._free())
         if method == "GET" and words[:1] == ["storage"] and words[1:2] and words[1] in CONFIGS:
             return 200, "OK", {"storage": words[1], **CONFIGS[words[1]]}
+        if "firewall" in words:
+            part = "rules" if words[-1] == "rules" else "cluster" if words[0] == "cluster" else "guest"
+            return 200, "OK", self.firewall.get(part, {})
         if words[:2] == ["cluster", "ha"]:
             return self._ha(method, words[2:], parameters)
         if words[0] == "storage":

@@ -344,9 +344,10 @@ def _receiver_options(parser: Parser) -> None:
 
 
 def _doctor(parser: Parser) -> None:
-    parser.add_argument(
-        "--fix", action="store_true", help="set right what can be: storages of Proxmox VE that got lost"
-    )
+    text = "set right what can be: storages of Proxmox VE that got lost"
+    parser.add_argument("--fix", action="store_true", help=text)
+    text = "only tell who a uid or gid is, on this node and in gateways"
+    parser.add_argument("--owner", metavar="NUMBER", type=int, help=text)
 
 
 def _job(parser: Parser) -> None:

@@ -12,7 +12,10 @@ from ..checkup import checkup, mend
 from ..finding import Finding
 from ..host import Node
 from ..installation import this_node
+from ..owners import explain
 from ..paths import Paths
+from ..store import FileStore
+from ..world import World
 from .problem import UNAVAILABLE, Problem
 from .session import Session
 from .text import clean, counted
@@ -29,11 +32,20 @@ MARKS = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL"}
 
 def run(session: Session, arguments: Namespace) -> int:
     """Check everything; exit status 3 where something needed is away."""
+    if arguments.owner is not None:
+        return owner(session, arguments.owner)
     found = [*mended(session, arguments.fix), *look(session)]
     failed = any(each.state == "fail" for each in found)
     body = {"findings": [vars(each) for each in found]}
     lines = [each for finding in found for each in told(finding)]
     return session.answer(body, [*lines, verdict(found)], UNAVAILABLE if failed else 0)
+
+
+def owner(session: Session, number: int) -> int:
+    """Who a number is; exit status 1 where it is none of ours."""
+    told = explain(World.of(FileStore(Paths(os.path.abspath(session.root)))), number)
+    lines = told or [f"{number} is no number of a gateway: getent passwd {number}"]
+    return session.answer({"owner": number, "told": told}, lines, 0 if told else 1)
 
 
 def mended(session: Session, wanted: bool) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from ..errors import CommandFailed, CommandMissing, Fault
 from ..guests import cgroup
 from ..guests.cgroup import Limits
 from ..guests.container import Container
+from ..guests.reach import unreached
 from ..guests.template import BASE, COUNT, Templates
 from ..host import Host
 from ..model import Gateway, LxcMode
@@ -87,6 +88,10 @@ class Lxc:
     def killed(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
         return cgroup.killed(self.container)
+
+    def unreached(self) -> list[str]:
+        """Whether the node reaches it."""
+        return unreached(self.host, self.mode)
 
     def _directory(self) -> Step:
         inner = [f"{self.folder}/{name}" for name in ("", "delta", "state")]

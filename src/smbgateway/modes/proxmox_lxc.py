@@ -12,11 +12,13 @@ from collections.abc import Callable
 from ..errors import CommandMissing, Conflict, Fault
 from ..guests import cgroup
 from ..guests.container import Container
+from ..guests.reach import unreached
 from ..host import Host
 from ..model import Gateway, LxcMode
 from ..paths import Paths
 from ..proxmox.choices import Choices
 from ..proxmox.client import Proxmox, ProxmoxFailed
+from ..proxmox.firewall import closed
 from ..proxmox.ha import HighAvailability, await_turn
 from ..samba.instance import Instance
 from ..samba.launch import Inside
@@ -83,6 +85,11 @@ class ProxmoxLxc:
     def killed(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
         return cgroup.killed(self.container)
+
+    def unreached(self) -> list[str]:
+        """Whether the node reaches it, and the firewall lets clients in."""
+        told = closed(self.api, self.path) if self.mode.firewall else []
+        return told or unreached(self.host, self.mode)
 
     def _made(self) -> Step:
         def write(value: str | None) -> None:
