@@ -10,12 +10,12 @@ import sys
 import traceback
 from typing import Any
 
-from . import cli, cluster, create, forecast, lxc, parallel, quota, rest, scale, throughput, usage, vm
+from . import cli, cluster, create, forecast, lxc, parallel, pve, quota, rest, scale, throughput, usage, vm
 from .figure import MISSED, Bench, Figure, chosen, list_table, promised, table
 from .timing import say
 
 BENCHES = (
-    [module.BENCH for module in (create, cli, scale, throughput, rest, parallel, forecast, usage)]
+    [module.BENCH for module in (create, cli, scale, throughput, rest, parallel, forecast, usage, pve)]
     + lxc.BENCHES
     + cluster.BENCHES
     + quota.BENCHES

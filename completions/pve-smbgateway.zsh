@@ -42,7 +42,7 @@ _pve_smbgateway() {
     'token create --role') _smbgw_words admin viewer; return ;;
     esac
     case "$previous" in  # a value that nobody can guess
-    --access | --address | --bridge | --comment | --confirm | --cores | --count | --critical | --fills-within | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --notice | --output | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --span | --suite | --swap | --template | --to | --user | --user-quota | --vlan | --warning | --webhook | --workgroup | --yes) return ;;
+    --access | --address | --bridge | --comment | --confirm | --cores | --count | --critical | --fills-within | --full-name | --gateway | --grace | --group | --guest | --kind | --least | --listen | --login | --mail | --memory | --minimum-protocol | --mirror | --mode | --mtu | --node | --notice | --output | --owner | --port | --purpose | --quota | --remove-group | --remove-user | --role | --router | --security | --sender | --server | --snapshots | --source | --span | --suite | --swap | --template | --to | --user | --user-quota | --vlan | --warning | --webhook | --workgroup | --yes) return ;;
     esac
     case "$command" in
     '') _smbgw_words create list show update delete status plan apply export user group gateway snapshot quota template notify job doctor token serve web version completion; _smbgw_words -h --help --root --json -j --verbose --version -V ;;
@@ -106,12 +106,12 @@ _pve_smbgateway() {
     'notify test') _smbgw_names receiver; _smbgw_words -h --help --root --json -j --verbose ;;
     'notify list') _smbgw_words -h --help --root --json -j --verbose ;;
     'job') _smbgw_words -h --help --root --json -j --verbose ;;
-    'doctor') _smbgw_words -h --help --fix --root --json -j --verbose ;;
+    'doctor') _smbgw_words -h --help --fix --owner --root --json -j --verbose ;;
     'token') _smbgw_words create list delete; _smbgw_words -h --help --root --json -j --verbose ;;
     'token create') _smbgw_words -h --help --role --root --json -j --verbose ;;
     'token list') _smbgw_words -h --help --root --json -j --verbose ;;
     'token delete') _smbgw_words -h --help --root --json -j --verbose ;;
-    'serve') _smbgw_words -h --help --node --metrics-file --root --json -j --verbose ;;
+    'serve') _smbgw_words -h --help --node --metrics-file --mounts --root --json -j --verbose ;;
     'web') _smbgw_words -h --help --listen --port --root --json -j --verbose ;;
     'version') _smbgw_words -h --help --root --json -j --verbose ;;
     'completion') _smbgw_words bash zsh fish; _smbgw_words -h --help --root --json -j --verbose ;;

@@ -146,6 +146,62 @@ def test_who_may_what(
         assert refused in answer["error"]["msg"]
 
 
+GUEST = {"kind": "lxc", "bridge": "vmbr0", "address": "10.0.0.5/24", "vmid": 105, "storage": "local-zfs", "ha": True}
+MAY_MAKE = [
+    CHANGE, ["/vms/105", "VM.Allocate"], ["/storage/local-zfs", "Datastore.AllocateSpace"],
+    ["/sdn/zones/localnetwork/vmbr0", "SDN.Use"], ["/", "Sys.Console"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", range(1, len(MAY_MAKE)))
+def test_who_makes_a_guest_may_what_proxmox_ve_asks_for(socket: str, missing: int) -> None:
+    """The engine would do it as root."""
+    privileges = [each for each in MAY_MAKE if each != MAY_MAKE[missing]]
+    param = {"name": "files", "mode": json.dumps(GUEST)}
+    answer = call(socket, "POST", "gateways", param, user="ann@pve", privileges=privileges)
+    assert (answer["error"]["code"], answer["tasks"]) == (403, [])
+    assert ", ".join(MAY_MAKE[missing]) in answer["error"]["msg"]
+    everything = call(socket, "POST", "gateways", param, user="ann@pve", privileges=MAY_MAKE)
+    assert everything["error"]["code"] == 400  # the engine has its own to say: there is no such bridge here
+
+
+def test_a_volume_needs_room_on_its_storage(socket: str) -> None:
+    param = {"name": "docs", "source": "storage:ceph-vm", "quota": "1G"}
+    answer = call(socket, "POST", "plan", param, user="ann@pve", privileges=[CHANGE, ALLOCATE])
+    assert "/storage/ceph-vm, Datastore.AllocateSpace" in answer["error"]["msg"]
+
+
+def test_a_gateway_is_stopped_started_and_looked_at(socket: str) -> None:
+    made = call(socket, "POST", "gateways", {"name": "files", "mode": json.dumps({"kind": "native", "port": 1445})})
+    assert [task["status"] for task in made["tasks"]] == ["OK"]
+    stopped = call(socket, "POST", "gateways/files/stop")
+    assert stopped["result"].endswith(":smbstop:files:root@pam:")
+    shown = call(socket, "GET", "gateways/files/status")["result"]
+    assert (shown["enabled"], shown["running"], shown["drift"]) == (False, False, [])
+    refused = call(socket, "POST", "gateways/files/restart")
+    assert (refused["error"]["code"], refused["error"]["msg"]) == (
+        409,
+        "gateway files is stopped; gateway start files\n",
+    )
+    call(socket, "POST", "gateways/files/start")
+    assert call(socket, "GET", "gateways/files/status")["result"]["running"] is True
+    assert "is no cluster" in call(socket, "GET", "gateways/files/cluster")["error"]["msg"]
+    native = call(socket, "POST", "gateways/files/upgrade")["error"]
+    assert (native["code"], "runs on the node itself" in native["msg"]) == (409, True)
+    call(socket, "DELETE", "gateways/files")
+
+
+def test_quotas_come_from_the_engine(socket: str) -> None:
+    assert call(socket, "GET", "quota")["result"] == []
+    assert call(socket, "GET", "events")["result"] == []
+    for path in ("quota", "quota/users", "quota/history"):
+        gone = call(socket, "GET", f"shares/files/docs/{path}")["error"]
+        assert (gone["code"], "docs" in gone["msg"]) == (404, True)
+    wrong = call(socket, "GET", "shares/files/docs/quota/history", {"span": "decade"})["error"]
+    assert wrong["errors"]["span"].startswith("value 'decade' does not have a value in the enumeration")
+    assert call(socket, "POST", "shares/files/docs/disconnect", {"id": "1"})["error"]["code"] == 404
+
+
 def test_a_token_of_root_is_not_root(socket: str) -> None:
     everything = [["/", name] for name in ("Sys.Modify", "Datastore.Allocate")]
     answer = call(socket, "POST", "plan", {"name": "a", "path": "/srv/a"}, user="root@pam!ci", privileges=everything)

@@ -105,17 +105,25 @@ sub _check_source {
 
     my $source = $request->{source};
     my $kind = ref($source) ? $source->{kind} // '' : ($source // '') =~ s/:.*//sr;
+    my ($storage) = $kind ne 'storage' ? () : ref($source) ? $source->{storage} : $source =~ m/:(.*)/s;
+    PVE::RPCEnvironment::get()->check(_user(), "/storage/$storage", ['Datastore.AllocateSpace'])
+        if defined($storage) && $storage =~ m/^[\w.-]+$/;
     return if !defined($request->{path}) && $kind !~ m/^(?:directory|image|btrfs|xfs)$/;
     raise_perm_exc('a path of the node is only allowed for root@pam') if _user() ne 'root@pam';
     return;
 }
 
+# What Proxmox VE asks of who makes a guest: the engine, which makes it as root, does not.
 sub _check_guest {
-    my ($mode, $bridge) = @_;
+    my ($mode) = @_;
 
+    return if ($mode->{kind} // 'native') eq 'native';
     my ($rpcenv, $user) = (PVE::RPCEnvironment::get(), _user());
-    $rpcenv->check($user, '/vms', ['VM.Allocate']) if ($mode // 'native') ne 'native';
-    $rpcenv->check($user, "/sdn/zones/localnetwork/$bridge", ['SDN.Use']) if defined($bridge) && $bridge =~ m/^[\w.-]+$/;
+    my %named = map { $_ => $mode->{$_} } grep { ($mode->{$_} // '') =~ m/^[\w.-]+$/ } qw(vmid storage bridge);
+    $rpcenv->check($user, $named{vmid} ? "/vms/$named{vmid}" : '/vms', ['VM.Allocate']);
+    $rpcenv->check($user, "/storage/$named{storage}", ['Datastore.AllocateSpace']) if $named{storage};
+    $rpcenv->check($user, "/sdn/zones/localnetwork/$named{bridge}", ['SDN.Use']) if $named{bridge};
+    $rpcenv->check($user, '/', ['Sys.Console']) if $mode->{ha};
     return;
 }
 
@@ -164,7 +172,9 @@ sub _optional {
     return { map { $_->[0] => { $_->[1]->%*, optional => 1 } } _pairs($schemas) };
 }
 
-my @FOLDERS = qw(checkup choices gateways groups jobs places quota receivers shares status telling templates users version);
+my @FOLDERS = qw(
+    checkup choices events gateways groups jobs places quota receivers shares status telling templates users version
+);
 __PACKAGE__->register_method({
     name => 'index',
     path => '',
@@ -247,7 +257,7 @@ my $prepared = sub {
     my ($param) = @_;
     my $request = _given('create', $param);
     _check_source($request);
-    _check_guest($request->{mode}, $request->{bridge});
+    _check_guest({ kind => $request->{mode}, bridge => $request->{bridge} });
     return $request;
 };
 _method('create_share', 'POST', 'shares', $MAY_SHARE, [], { %$create, force => $OPTIONS{force} }, $TASK, sub {
@@ -276,7 +286,7 @@ sub _change {
         delete $record->{$name};
     }
     _check_source($given);
-    _check_guest($given->{mode}->{kind}, $given->{mode}->{bridge}) if ref($given->{mode});
+    _check_guest($given->{mode}) if ref($given->{mode});
     my $body = { resources => [{ %$record, %$given }], options => _options($param) };
     return _task($type, $key, '/v1/apply', $body, $fields);
 }
@@ -324,6 +334,52 @@ for my $each (
     _resource($kind, "${kind}s/{$kind}", $check, \@names);
 }
 _resource('share', 'shares/{gateway}/{share}', $MAY_SHARE, [@SHARE]);
+
+# The life of gateways.
+my @GATEWAY = (gateway => '[a-z][a-z0-9-]*');
+for my $each (['start', JSON::true], ['stop', JSON::false]) {
+    my ($verb, $enabled) = @$each;
+    _method("gateway_$verb", 'POST', "gateways/{gateway}/$verb", [@MAY_CHANGE], [@GATEWAY], {}, $TASK, sub {
+        my $name = $_[0]->{gateway};
+        my $record = _ask('GET', '/v1/resources/gateway/' . _target($name));
+        return _task("smb$verb", $name, '/v1/apply', { resources => [{ %$record, enabled => $enabled }] });
+    });
+}
+for my $each (['restart', {}], ['upgrade', { template => { type => 'string', maxLength => 255, optional => 1 } }]) {
+    my ($verb, $more) = @$each;
+    _method("gateway_$verb", 'POST', "gateways/{gateway}/$verb", [@MAY_CHANGE], [@GATEWAY], $more, $TASK, sub {
+        my ($param) = @_;
+        my %given = map { $_ => $param->{$_} } grep { defined($param->{$_}) } ('gateway', keys %$more);
+        return _task("smb$verb", $param->{gateway}, "/v1/gateways/$verb", \%given, { %$more, gateway => 1 });
+    });
+}
+_read('gateway_status', 'gateways/{gateway}/status', [@GATEWAY], '/v1/status/gateway');
+_read('cluster_status', 'gateways/{gateway}/cluster', [@GATEWAY], '/v1/clusters');
+
+# What shares use, and who has them open.
+my %SPAN = (span => { type => 'string', enum => [qw(day week month year)], optional => 1 });
+for my $each (
+    ['quota_show', '', 'show', {}, { type => 'object' }],
+    ['quota_history', '/history', 'history', \%SPAN, { type => 'object' }],
+    ['quota_users', '/users', 'users', {}, { type => 'object' }],
+) {
+    my ($name, $path, $what, $more, $returns) = @$each;
+    _method($name, 'GET', "shares/{gateway}/{share}/quota$path", [@MAY_SEE], [@SHARE], $more, $returns, sub {
+        my ($param) = @_;
+        my $query = 'share=' . _target($param->{gateway}) . '%2F' . _target($param->{share});
+        $query .= "&span=$param->{span}" if defined($param->{span});
+        return _ask('GET', "/v1/quota/$what?$query");
+    });
+}
+_read('quota', 'quota', [], '/v1/quota', 'shares');
+_read('quota_events', 'events', [], '/v1/quota/events', 'events');
+_method('disconnect', 'POST', 'shares/{gateway}/{share}/disconnect', $MAY_SHARE, [@SHARE],
+    { id => { type => 'string', maxLength => 200 } }, { type => 'object' },
+    sub {
+        my ($param) = @_;
+        my $client = { share => "$param->{gateway}/$param->{share}", id => $param->{id} };
+        return _ask('POST', '/v1/clients/disconnect', $client, { id => 1 });
+    });
 
 # Snapshots.
 my @SNAPSHOT = (@SHARE, snapshot => '[A-Za-z0-9][A-Za-z0-9@:._-]*');
