@@ -109,21 +109,20 @@ class Convergence:
             # Of many, the running smbd is asked for a few; the listing of its registry has confirmed the others.
             asked = number < MANY or bool(one.user and one.user.name in passwords)
             self._prove(Prover(instance), one, passwords, asked, warnings, shadowed / len(candidates), result, tell)
-        before = former.gateways.get(scope.gateway.name)
-        if fresh or before is None or before.digest != scope.gateway.digest:
-            result.warnings += self._unreached(blueprint, scope.gateway)
         for share in scope.shares:
             ledger.remove(self._unlisted(former, share))
             ledger.converge(blueprint.listed(share))
-        if unreached := blueprint.mode(scope.gateway).unreached():
-            result.warnings.append(f"{scope.gateway.title}: {unreached}")
+        before = former.gateways.get(scope.gateway.name)
+        if fresh or before is None or before.digest != scope.gateway.digest:
+            result.warnings += self._unreached(blueprint, scope.gateway)
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
 
     @staticmethod
     def _unreached(blueprint: Blueprint, gateway: Gateway) -> list[str]:
         """What may keep clients away. It never undoes anything: where clients are cannot be told from here."""
         with contextlib.suppress(GatewayError, OSError):
-            return [f"gateway {gateway.name}: {told}" for told in blueprint.mode(gateway).unreached()]
+            told = blueprint.mode(gateway).unreached()
+            return [f"{gateway.title}: {told}"] if told else []
         return []
 
     def _released(self, former: World, blueprint: Blueprint, gateway: Gateway) -> list[Step]:

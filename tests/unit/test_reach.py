@@ -58,7 +58,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_why_the_node_does_not_reach_it(alone: None, host: Host, more: dict[str, Any], told: str) -> None:
-    assert unreached(host, LxcMode(bridge="br0", **more)) == [told]
+    assert unreached(host, LxcMode(bridge="br0", **more)) == told
 
 
 def test_where_it_is_reached_nothing_is_told() -> None:
@@ -66,7 +66,7 @@ def test_where_it_is_reached_nothing_is_told() -> None:
         mode = LxcMode(bridge="br0", address="127.0.0.1/8")
         port = server.getsockname()[1]
         listening = type("Listening", (LxcMode,), {"port": property(lambda self: port)})
-        assert unreached(FakeHost([]), listening(**mode.model_dump())) == []
+        assert unreached(FakeHost([]), listening(**mode.model_dump())) == ""
 
 
 @pytest.fixture
@@ -103,25 +103,23 @@ def test_a_firewall_that_lets_no_smb_in(
     stand_in.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": rules}
     told = closed(api, "/nodes/one/lxc/105")
     assert told == (
-        [
-            "the firewall of Proxmox VE has no rule that lets SMB in. One that does: pvesh create "
-            "/nodes/one/lxc/105/firewall/rules --type in --action ACCEPT --macro SMB --enable 1"
-        ]
+        "the firewall of Proxmox VE has no rule that lets SMB in. One that does: pvesh create "
+        "/nodes/one/lxc/105/firewall/rules --type in --action ACCEPT --macro SMB --enable 1"
         if shut
-        else []
+        else ""
     )
     stand_in.firewall["cluster"] = {"enable": 0}
-    assert closed(api, "/nodes/one/lxc/105") == []
+    assert closed(api, "/nodes/one/lxc/105") == ""
 
 
 def test_the_firewall_is_asked_only_where_it_is_on(
     api: Proxmox, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smbgateway.modes.proxmox_lxc.unreached", lambda host, mode: ["far"])
+    monkeypatch.setattr("smbgateway.modes.proxmox_lxc.unreached", lambda host, mode: "far")
     converge(*mode(api, bridge=BRIDGE).steps())
     stand_in.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": []}
-    assert mode(api).unreached() == ["far"]
-    assert "no rule that lets SMB in" in mode(api, firewall=True).unreached()[0]
+    assert mode(api).unreached() == "far"
+    assert "no rule that lets SMB in" in mode(api, firewall=True).unreached()
 
 
 def test_who_a_number_is() -> None:

@@ -46,9 +46,6 @@ class Mode(Protocol):
     def killed(self) -> int:
         """How many processes of that machine the kernel has killed for want of memory since it was started."""
 
-    def unreached(self) -> list[str]:
-        """Why clients may not reach it although it serves, in words with what to do."""
-
     def shown(self, share: str, path: str) -> list[Step]:
         """What makes the data of a share, which is at `path` on the node, seen where Samba runs, after `steps`."""
 

@@ -53,10 +53,6 @@ class Lxc:
         """Nothing: data is the node's."""
         return []
 
-    def unreached(self) -> str:
-        """The proof has been where clients are."""
-        return ""
-
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""
         try:
@@ -89,7 +85,7 @@ class Lxc:
         """How many of its processes the kernel has killed for want of memory."""
         return cgroup.killed(self.container)
 
-    def unreached(self) -> list[str]:
+    def unreached(self) -> str:
         """Whether the node reaches it."""
         return unreached(self.host, self.mode)
 

@@ -40,10 +40,6 @@ class Native:
         """None that could be told from others of the node."""
         return 0
 
-    def unreached(self) -> list[str]:
-        """Nothing to tell: it is the node that was asked."""
-        return []
-
     def shown(self, share: str, path: str) -> list[Step]:
         """None: it sees what the node sees."""
         return []

@@ -59,10 +59,6 @@ class ProxmoxLxc:
             lambda share: f"{SERVED}/{folder(share)}",
         )  # fmt: skip
 
-    def unreached(self) -> str:
-        """The proof has been where clients are."""
-        return ""
-
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""
         try:
@@ -86,9 +82,9 @@ class ProxmoxLxc:
         """How many of its processes the kernel has killed for want of memory."""
         return cgroup.killed(self.container)
 
-    def unreached(self) -> list[str]:
+    def unreached(self) -> str:
         """Whether the node reaches it, and the firewall lets clients in."""
-        told = closed(self.api, self.path) if self.mode.firewall else []
+        told = closed(self.api, self.path) if self.mode.firewall else ""
         return told or unreached(self.host, self.mode)
 
     def _made(self) -> Step:

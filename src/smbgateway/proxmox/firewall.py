@@ -9,14 +9,14 @@ PORT = 445
 MACROS = ("SMB", "SMBv3")  # by name, in any case
 
 
-def closed(api: Proxmox, guest: str) -> list[str]:
-    """What is wrong, with the rule to add; nothing where SMB gets through. `guest` is the path of one."""
+def closed(api: Proxmox, guest: str) -> str:
+    """What is wrong, with the rule to add; empty where SMB gets through. `guest` is the path of one."""
     if not _on(api.get("/cluster/firewall/options")) or not _on(options := api.get(f"{guest}/firewall/options")):
-        return []
+        return ""
     if str(options.get("policy_in", "DROP")) == "ACCEPT" or any(map(_lets_in, api.get(f"{guest}/firewall/rules"))):
-        return []
+        return ""
     rule = f"pvesh create {guest}/firewall/rules --type in --action ACCEPT --macro SMB --enable 1"
-    return [f"the firewall of Proxmox VE has no rule that lets SMB in. One that does: {rule}"]
+    return f"the firewall of Proxmox VE has no rule that lets SMB in. One that does: {rule}"
 
 
 def _on(options: dict[str, Any]) -> bool:
