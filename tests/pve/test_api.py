@@ -185,21 +185,15 @@ def test_a_gateway_is_stopped_started_and_looked_at(socket: str) -> None:
     )
     call(socket, "POST", "gateways/files/start")
     assert call(socket, "GET", "gateways/files/status")["result"]["running"] is True
-    assert "is no cluster" in call(socket, "GET", "gateways/files/cluster")["error"]["msg"]
+    assert "is no cluster" in call(socket, "GET", "gateways/files/members")["error"]["msg"]
     native = call(socket, "POST", "gateways/files/upgrade")["error"]
     assert (native["code"], "runs on the node itself" in native["msg"]) == (409, True)
     call(socket, "DELETE", "gateways/files")
 
 
-def test_quotas_come_from_the_engine(socket: str) -> None:
-    assert call(socket, "GET", "quota")["result"] == []
-    assert call(socket, "GET", "events")["result"] == []
-    for path in ("quota", "quota/users", "quota/history"):
-        gone = call(socket, "GET", f"shares/files/docs/{path}")["error"]
-        assert (gone["code"], "docs" in gone["msg"]) == (404, True)
-    wrong = call(socket, "GET", "shares/files/docs/quota/history", {"span": "decade"})["error"]
-    assert wrong["errors"]["span"].startswith("value 'decade' does not have a value in the enumeration")
-    assert call(socket, "POST", "shares/files/docs/disconnect", {"id": "1"})["error"]["code"] == 404
+def test_what_users_have_of_a_share_comes_from_the_engine(socket: str) -> None:
+    gone = call(socket, "GET", "shares/files/docs/quota/users")["error"]
+    assert (gone["code"], "docs" in gone["msg"]) == (404, True)
 
 
 def test_a_token_of_root_is_not_root(socket: str) -> None:

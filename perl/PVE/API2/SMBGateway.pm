@@ -173,7 +173,7 @@ sub _optional {
 }
 
 my @FOLDERS = qw(
-    checkup choices events gateways groups jobs places quota receivers shares status telling templates users version
+    checkup choices gateways groups jobs places quota receivers shares status telling templates users version
 );
 __PACKAGE__->register_method({
     name => 'index',
@@ -336,7 +336,6 @@ for my $each (
 _resource('share', 'shares/{gateway}/{share}', $MAY_SHARE, [@SHARE]);
 
 # The life of gateways.
-my @GATEWAY = (gateway => '[a-z][a-z0-9-]*');
 for my $each (['start', JSON::true], ['stop', JSON::false]) {
     my ($verb, $enabled) = @$each;
     _method("gateway_$verb", 'POST', "gateways/{gateway}/$verb", [@MAY_CHANGE], [@GATEWAY], {}, $TASK, sub {
@@ -353,33 +352,8 @@ for my $each (['restart', {}], ['upgrade', { template => { type => 'string', max
         return _task("smb$verb", $param->{gateway}, "/v1/gateways/$verb", \%given, { %$more, gateway => 1 });
     });
 }
-_read('gateway_status', 'gateways/{gateway}/status', [@GATEWAY], '/v1/status/gateway');
-_read('cluster_status', 'gateways/{gateway}/cluster', [@GATEWAY], '/v1/clusters');
-
-# What shares use, and who has them open.
-my %SPAN = (span => { type => 'string', enum => [qw(day week month year)], optional => 1 });
-for my $each (
-    ['quota_show', '', 'show', {}, { type => 'object' }],
-    ['quota_history', '/history', 'history', \%SPAN, { type => 'object' }],
-    ['quota_users', '/users', 'users', {}, { type => 'object' }],
-) {
-    my ($name, $path, $what, $more, $returns) = @$each;
-    _method($name, 'GET', "shares/{gateway}/{share}/quota$path", [@MAY_SEE], [@SHARE], $more, $returns, sub {
-        my ($param) = @_;
-        my $query = 'share=' . _target($param->{gateway}) . '%2F' . _target($param->{share});
-        $query .= "&span=$param->{span}" if defined($param->{span});
-        return _ask('GET', "/v1/quota/$what?$query");
-    });
-}
-_read('quota', 'quota', [], '/v1/quota', 'shares');
-_read('quota_events', 'events', [], '/v1/quota/events', 'events');
-_method('disconnect', 'POST', 'shares/{gateway}/{share}/disconnect', $MAY_SHARE, [@SHARE],
-    { id => { type => 'string', maxLength => 200 } }, { type => 'object' },
-    sub {
-        my ($param) = @_;
-        my $client = { share => "$param->{gateway}/$param->{share}", id => $param->{id} };
-        return _ask('POST', '/v1/clients/disconnect', $client, { id => 1 });
-    });
+_method('quota_users', 'GET', 'shares/{gateway}/{share}/quota/users', [@MAY_SEE], [@SHARE], {}, { type => 'object' },
+    sub { return _ask('GET', '/v1/quota/users?share=' . _target($_[0]->@{qw(gateway share)})) });
 
 # Snapshots.
 my @SNAPSHOT = (@SHARE, snapshot => '[A-Za-z0-9][A-Za-z0-9@:._-]*');
