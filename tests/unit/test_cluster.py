@@ -84,10 +84,11 @@ def test_it_is_made_as_one_and_stays_one() -> None:
 
 
 def test_members_run_on_nodes_that_they_name() -> None:
-    lxc = {"kind": "lxc", "bridge": "vmbr0", "address": "10.1.0.5/24"}
-    what = "members of a cluster run on the nodes themselves: a container cannot be one yet"
-    hint = "mode: native; or leave out cluster, and let Proxmox HA restart a container on another node"
-    assert faults(gateway(mode=lxc)) == [("gateway.files.mode", what, hint)]
+    for kind, guest in (("lxc", "a container"), ("vm", "a virtual machine")):
+        mode = {"kind": kind, "bridge": "vmbr0", "address": "10.1.0.5/24"}
+        what = f"members of a cluster run on the nodes themselves: {guest} cannot be one yet"
+        hint = f"mode: native; or leave out cluster, and let Proxmox HA restart {guest} on another node"
+        assert ("gateway.files.mode", what, hint) in faults(gateway(mode=mode))
     hint = "cluster.members are its nodes, cluster.addresses its addresses"
     told = ("gateway.files.mode", "a cluster has no node or address of its own", hint)
     assert faults(gateway(mode={"node": "n1"})) == [told]
@@ -150,12 +151,15 @@ ONE_NODE = "put it on CephFS or a shared file system, or serve it by a gateway o
         ({"kind": "xfs", "path": "/srv/docs"}, "xfs", ONE_NODE),
         ({"kind": "zfs", "dataset": "tank/docs"}, "zfs", ONE_NODE),
         ({"kind": "storage", "storage": "local-zfs"}, "storage", ONE_NODE),
+        ({"kind": "rbd", "image": "rbd/docs"}, "rbd", ONE_NODE),
     ],
 )
 def test_what_several_nodes_can_serve(source: dict[str, Any], refused: str | None, hint: str) -> None:
-    quota = {"quota": "10G"} if refused == "storage" else {}
+    quota = {"quota": "10G"} if refused in ("storage", "rbd") else {}
     share = {"kind": "share", "name": "docs", "gateway": "files", "source": source, **quota}
-    why = "it is a volume of one guest" if refused == "storage" else "it is local to one node"
+    why = {"storage": "it is a volume of one guest", "rbd": "it has one writer only"}.get(
+        str(refused), "it is local to one node"
+    )
     what = f"a cluster cannot serve a {refused} source: {why}"
     told = [fault for fault in faults(gateway(), share) if "cluster" in fault[1]]
     assert told == ([("share.docs.source", what, hint)] if refused else [])
