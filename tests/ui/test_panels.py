@@ -14,7 +14,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from lab import mounts
 from tests.real.browsing import member
-from tests.real.conftest import area as area
 from tests.real.world import PASSWORD, PROMPT, client
 
 from .conftest import Gateway, Window, let_in, visit
