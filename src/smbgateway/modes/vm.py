@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..cluster import negotiate
 from ..errors import CommandMissing, Failed, Fault
 from ..guests import modules
-from ..guests.agent import PATIENCE, Guest, Socket
+from ..guests.agent import Guest, Socket
 from ..guests.image import Images
 from ..guests.machine import PROGRAM, Machine
 from ..host import Host
@@ -25,6 +25,7 @@ from ..step import Step
 from .lxc import MODULES, PYTHON, SERVED, STATE, bridge_faults
 from .native import listeners, overlap, own_addresses
 
+SMBD = 20  # times what smbd may take on a node to answer: without KVM, beside much else, it took more than a minute
 BOOT_WAIT, STILL = 1200.0, 180.0  # seconds until the agent answers, and in which its console says nothing more
 REACH_WAIT = 120.0  # seconds until clients get through: the network comes after the agent
 SOCKET = 107  # bytes of the path of one (unix(7))
@@ -46,7 +47,7 @@ class Vm:
         self.machine = Machine(host, self.folder, self.title)
         self.host = Guest(Socket(self.machine.agent, self.title), self.title)
         launcher, own = Unit(self.host, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
-        self.instance = Instance(self.host, gateway, own, launcher, f"{gateway.name} in its machine", PYTHON, PATIENCE)
+        self.instance = Instance(self.host, gateway, own, launcher, f"{gateway.name} in its machine", PYTHON, SMBD)
 
     @property
     def disks(self) -> "Vm":
