@@ -37,7 +37,8 @@ class Box:
 
 
 def gateway(port: int) -> dict[str, Any]:
-    return {"kind": "gateway", "name": "box", "mode": {"kind": "vm", "listen": "127.0.0.1", "port": port}}
+    mode = {"kind": "vm", "listen": "127.0.0.1", "port": port, "cores": 2}  # where there are two, it starts quicker
+    return {"kind": "gateway", "name": "box", "mode": mode}
 
 
 @pytest.fixture(scope="session")
