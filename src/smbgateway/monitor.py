@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -67,6 +68,7 @@ class Monitor:
         self.listing = listing([], [])  # all rows, for who asks: to write 10,000 anew takes a tenth of a second
         self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
         self.changed: dict[str, int] = {}  # the round in which a row became what it is
+        self._marks: dict[str, object] = {}
         self._judged_of: dict[str, object] = {}  # what each was judged by; without a change there is nothing to say
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
         self._sizes = Sizes(engine)
@@ -86,6 +88,8 @@ class Monitor:
                 self.round()
             except (GatewayError, OSError) as error:
                 print(f"monitor: {error}", flush=True)
+            except Exception:  # a fault of ours in one round: the next one may go well
+                traceback.print_exc()
             took = time.monotonic() - began
             self._wake.wait(min(max(ROUND, SHARE_OF_TIME * took), SLOWEST) - took)
 
@@ -248,15 +252,16 @@ class Monitor:
             self.courier.tell(notices)
 
     def _show(self, now: float) -> None:
-        """The rows that the API tells; each with the round in which it became what it is."""
+        """The rows that the API tells; each with the round in which it became what it is, but for the time itself."""
         rows = {key: row(watched, now) for key, watched in self.watched.items() if not watched.user}
         users: dict[str, list[Row]] = {}
         for watched in self.watched.values():
             if watched.user:
                 users.setdefault(watched.share.key, []).append(user_row(watched, now))
         turn, self.users = self.turn + 1, users
-        changed = {key: self.changed[key] if self.rows.get(key) == each else turn for key, each in rows.items()}
-        self.rows, self.changed, self.listing = rows, changed, listing(rows.values(), self.troubles)
+        marks = {key: mark(self.watched[key]) for key in rows}
+        self.changed = {k: self.changed[k] if self._marks.get(k) == each else turn for k, each in marks.items()}
+        self.rows, self._marks, self.listing = rows, marks, listing(rows.values(), self.troubles)
         self.turn = turn
 
     # -- questions --------------------------------------------------------------------------------------------------
@@ -321,6 +326,12 @@ class Sizes:
 def listing(rows: Iterable[Row], troubles: list[str]) -> bytes:
     """The answer to who asks for all."""
     return json.dumps({"shares": list(rows), "troubles": troubles}).encode("ascii")
+
+
+def mark(watched: Watched) -> object:
+    """What is the same as long as there is nothing new to say of a share."""
+    reading, made = watched.reading, watched.outlook and watched.outlook.at
+    return reading.usage, reading.unknown, watched.standing, watched.share.digest, made
 
 
 def event_row(told: Notice) -> Row:

@@ -190,6 +190,16 @@ def test_the_second_member_of_a_cluster_says_nothing_of_what_the_first_has_told(
     assert second.row()["level"] == "warning"
 
 
+def test_what_follows_is_sent_shares_that_changed(lab: Lab) -> None:
+    lab.share("calm")
+    lab.tick(times=2)
+    before = dict(lab.monitor.changed)
+    lab.host.used["docs"] = GI
+    lab.tick()
+    after = lab.monitor.changed
+    assert (after["files/docs"], after["files/calm"]) == (lab.monitor.turn, before["files/calm"])
+
+
 def test_what_prometheus_is_told(lab: Lab, tmp_path: Path) -> None:
     lab.host.used["docs"] = 8 * GI
     lab.monitor.textfile = str(tmp_path / "smbgateway.prom")
