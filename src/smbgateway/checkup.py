@@ -38,6 +38,7 @@ SOURCES = {
     "btrfs": ("btrfs",),
     "zfs": ("zfs", "zpool"),
     "cephfs": ("ceph-fuse",),
+    "rbd": ("rbd", "mkfs.xfs", "xfs_growfs", "xfs_db"),
 }
 
 

@@ -34,6 +34,8 @@ PACKAGES = {
     "pvesh": "pve-manager",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "rbd": "ceph-common",
+    "rbd-fuse": "rbd-fuse",
     "repquota": "quota",
     "rsync": "rsync",
     "sendmail": "postfix",
