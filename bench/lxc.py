@@ -78,7 +78,13 @@ class Guests(Installation):
         """Whether all that a client asks is done."""
         mode = self.client.record("gateway", gateway)["mode"]
         address = mode.get("address", "127.0.0.1/8").partition("/")[0]
-        command = ["smbclient", f"--configfile={self.conf}", f"--port={mode.get('port', 445)}", "-A", self.credentials]
+        command = [
+            "smbclient",
+            f"--configfile={self.conf}",
+            f"--port={mode.get('port', 445)}",
+            "-A",
+            str(self.credentials),
+        ]
         done = subprocess.run(
             [*command, f"//{address}/{share}", "-c", commands], capture_output=True, text=True, timeout=300, cwd="/"
         )

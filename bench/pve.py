@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smbgateway.live import live_text, write_live
+from smbgateway.host import replace_file
+from smbgateway.live import live_text
 from smbgateway.model import parse
 from smbgateway.paths import Paths
 from smbgateway.sources import Usage
@@ -75,7 +76,7 @@ def measure(quick: bool) -> Iterator[Reading]:
         yield Reading("pve-load.plugin", ours * 1000, theirs * 1000, f"median of {rounds}")
         snapshot = f"{folder}/status.json"
         names = [f"files/s{number}" for number in range(SHARES)]
-        write_live(snapshot, live_text("one", dict.fromkeys(names, Usage(1 << 30, 4 << 30, 3 << 30)), time.time()))
+        replace_file(snapshot, live_text("one", dict.fromkeys(names, Usage(1 << 30, 4 << 30, 3 << 30)), time.time()))
         sections = (f"smbgateway: s{n}\n\tsmbgw-share {name}\n\tcontent none\n" for n, name in enumerate(names))
         given = {"snapshot": snapshot, "config": "\n".join(sections), "rounds": rounds}
         yield Reading("pve-load.status", taken(STATUS, given)[rounds // 2], note=f"median of {rounds}")

@@ -11,6 +11,7 @@ import tempfile
 from bisect import bisect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -102,11 +103,11 @@ def history(quick: bool) -> Iterator[Figure]:
         say(f"a month of {count:,} shares")
         grown(made, names, now)
         rounds = [{name: (number * 1000 + turn, GI) for number, name in enumerate(names)} for turn in range(3)]
-        added = [wall(lambda i=i, each=each: made.add(now + 60 * i, 60.0 * i, each)) for i, each in enumerate(rounds)]
+        added = [wall(partial(made.add, now + 60 * i, 60.0 * i, each)) for i, each in enumerate(rounds)]
         folded = wall(lambda: made.fold(now + QUARTER))
         chosen = random.Random(1).sample(names, 50)
-        day = [wall(lambda name=name: made.buckets(name, "quarter", now - DAY, now)) for name in chosen]
-        month = [wall(lambda name=name: made.buckets(name, "hour", now - 31 * DAY, now)) for name in chosen]
+        day = [wall(partial(made.buckets, name, "quarter", now - DAY, now)) for name in chosen]
+        month = [wall(partial(made.buckets, name, "hour", now - 31 * DAY, now)) for name in chosen]
         size = sum(entry.stat().st_size for entry in os.scandir(folder))
         made.close()
     note = f"quick: {count:,} shares" if quick else ""
@@ -195,11 +196,12 @@ class Month(Monitor):
             for key, share in shares.items()
         }  # fmt: skip
 
-    def minute(self) -> None:
-        """One sample."""
-        self.time += 60
-        self.read(self._world, self._world.shares)
-        self._sample(self._world, self.time, self.time - NOON)
+    def go_on(self, minutes: int) -> None:
+        """A sample each minute."""
+        for _ in range(minutes):
+            self.time += 60
+            self.read(self._world, self._world.shares)
+            self._sample(self._world, self.time, self.time - NOON)
 
 
 class Life:
@@ -241,7 +243,7 @@ def month(count: int, minutes: int) -> Iterator[tuple[Month, float]]:
     """A monitor that has seen some minutes, and how long they took."""
     with tempfile.TemporaryDirectory(prefix="smbgw-month-") as folder:
         made = Month(folder, count)
-        took = wall(lambda: [made.minute() for _ in range(minutes)])
+        took = wall(lambda: made.go_on(minutes))
         yield made, took
         made.history.close()
 
@@ -288,8 +290,7 @@ def writes(quick: bool) -> Iterator[Figure]:
     """A day after the first two, as then all hundred points are there."""
     with month(FEW, 2 * 1440) as (made, _):
         made.written = 0.0
-        for _ in range(1440):
-            made.minute()
+        made.go_on(1440)
         yield Figure("pmxcfs-writes", made.written / 1e6)
 
 

@@ -94,8 +94,11 @@ async def asked(app: ASGIApp, path: str) -> float:
         "scheme": "http",
         "path": path,
         "peer_uid": 0,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
     }
-    scope |= {"raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": []}
     status = []
 
     async def receive() -> Message:

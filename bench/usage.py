@@ -68,7 +68,7 @@ def of_btrfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
             (disk.path / f"s{number}" / "data").mkdir()
         say(f"{count:,} btrfs subvolumes are there")
         sources = [made(f"s{number}", BtrfsSource(path=f"{disk.path}/s{number}")) for number in range(count)]
-        bare = ["btrfs", "qgroup", "show", "-re", "--raw", disk.path]
+        bare: list[str | Path] = ["btrfs", "qgroup", "show", "-re", "--raw", disk.path]
         return pair(rounds, lambda: wall(lambda: read(sources)), lambda: wall(lambda: checked(bare)))
 
 
