@@ -26,7 +26,7 @@ from .zfs import Zfs
 
 PROGRAM = str(Path(__file__).with_name("space_call.py"))
 PYTHON = "/usr/bin/python3"
-SPACE_SECONDS = 3.0  # the program itself ends before
+SPACE_SECONDS, EACH = 3.0, 0.005  # and for each path: the program itself ends before, unless it hangs
 MANY = 1000  # names on one command line
 Found = dict[str, Usage | GatewayError]
 Mounts = Mapping[str, dict[str, str]]
@@ -103,10 +103,10 @@ class Bulk:
     # -- by statvfs(3) ----------------------------------------------------------------------------------------------
 
     def _files(self, group: dict[str, Source], table: Mounts) -> Iterator[Batch]:
-        """All at once; what hung before, each by itself."""
-        apart = sorted(key for key, source in group.items() if any(path in self._hung for path in asked(source)))
+        """All at once, but for what hung before."""
+        apart = {key for key, source in group.items() if any(path in self._hung for path in asked(source))}
         together = {key: source for key, source in group.items() if key not in apart}
-        for name, some in [("files", together), *((f"share {key}", {key: group[key]}) for key in apart)]:
+        for name, some in (("files", together), ("files that hung", {key: group[key] for key in sorted(apart)})):
             if some:
                 yield Batch(name, list(some), partial(self._read_files, some, table))
 
@@ -143,7 +143,8 @@ class Bulk:
         if not paths:
             return {}, bool
         try:
-            text = self.host.run(PYTHON, "-I", "-S", PROGRAM, stdin=json.dumps(paths), timeout=SPACE_SECONDS)
+            seconds = SPACE_SECONDS + EACH * len(paths)
+            text = self.host.run(PYTHON, "-I", "-S", PROGRAM, stdin=json.dumps(paths), timeout=seconds)
             hangs: Callable[[], bool] = bool
         except CommandFailed as error:
             if error.code != -1:

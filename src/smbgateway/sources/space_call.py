@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 2.0  # seconds
+PATIENCE = 2.0  # seconds without any answer
 WORKERS = 8
 SLOW = 0.5  # seconds, after which another thread takes over
 MOST = 100  # threads
@@ -69,7 +69,7 @@ def work(asked: "queue.SimpleQueue[tuple[int, str]]", answers: "queue.SimpleQueu
 
 
 def main() -> None:
-    """Print what comes within PATIENCE."""
+    """Print what comes, until nothing has come for PATIENCE."""
     paths = json.load(sys.stdin)
     asked: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -86,7 +86,7 @@ def main() -> None:
     while missing and time.monotonic() < end:
         try:
             sys.stdout.write(answers.get(timeout=SLOW) + "\n")
-            missing -= 1
+            missing, end = missing - 1, time.monotonic() + PATIENCE
         except queue.Empty:  # whoever works hangs
             sys.stdout.flush()
             threads += start(min(WORKERS, MOST - threads))
