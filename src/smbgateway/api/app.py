@@ -4,6 +4,7 @@ Answers are made by hand: checked against their models, as the framework would, 
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -50,19 +51,27 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make(engine: Engine, monitor: Monitor | None = None) -> FastAPI:
-    """The application of one engine."""
+class Undescribed(APIRoute):
+    """A route without the models of its answers, which only describe them, and take 20 MiB in all."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
+        super().__init__(path, endpoint, **settings | {"response_model": None, "responses": None})
+
+
+def make(engine: Engine, monitor: Monitor | None = None, described: bool = False) -> FastAPI:
+    """The application of one engine; one that is `described` is made where the document is asked for."""
     app = FastAPI(
         title="pve-smbgateway", version=__version__, description=ABOUT, license_info={"name": "AGPL-3.0-or-later"},
         responses=PROBLEMS, docs_url=None, redoc_url=None,
         generate_unique_id_function=_route_name, default_response_class=Answer,
     )  # fmt: skip
+    app.router.route_class = APIRoute if described else Undescribed
     jobs, status, site = Jobs(), Status(engine), engine.site
     courier = notify.make(site.store, site.paths, site.host, site.node)
     monitor = monitor or Monitor(engine, courier)
     app.state.engine, app.state.status, app.state.jobs = engine, status, jobs
     app.state.courier, app.state.monitor = courier, monitor
-    app.openapi = functools.cache(lambda: document(app))  # type: ignore[method-assign]
+    app.openapi = functools.cache(lambda: document(make(engine, monitor, described=True)))  # type: ignore[method-assign]
     add_door(app, site)
     add_problems(app)
     _records(app, engine, status)

@@ -18,7 +18,7 @@ MOST = 20_000  # resources in one request
 class Strict(BaseModel):
     """Unknown fields are refused; what was typed stands in no message: passwords are typed too."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _as_it_came(value: Any, check: Any) -> Any:
