@@ -34,7 +34,7 @@ from .sources import Source, Usage
 from .sources.bulk import Batch, Bulk, Found
 from .world import World
 
-ROUND, SLOWEST = 15.0, 60.0  # seconds between rounds; those that take long are made more rarely
+ROUND, SLOWEST = 15.0, 60.0  # seconds between rounds; those that take long, or find nothing new, are made more rarely
 SHARE_OF_TIME = 10  # a round takes at most so small a part of the time, if it can
 SAMPLE = 55.0  # seconds between samples that are kept, at least
 WAIT = 2.0  # seconds for answers; what comes later counts in the next round
@@ -81,9 +81,10 @@ class Monitor:
 
     def run(self) -> None:
         """Rounds until `end`. A failure is told, and never ends the monitor."""
+        pause = ROUND
         while not self._ended.is_set():
             self._wake.clear()
-            began = time.monotonic()
+            began, known = time.monotonic(), self._usages()
             try:
                 self.round()
             except (GatewayError, OSError) as error:
@@ -91,7 +92,11 @@ class Monitor:
             except Exception:  # a fault of ours in one round: the next one may go well
                 traceback.print_exc()
             took = time.monotonic() - began
-            self._wake.wait(min(max(ROUND, SHARE_OF_TIME * took), SLOWEST) - took)
+            pause = ROUND if self._usages() != known else min(2 * pause, SLOWEST)
+            self._wake.wait(min(max(pause, SHARE_OF_TIME * took), SLOWEST) - took)
+
+    def _usages(self) -> dict[str, Usage | None]:
+        return {key: watched.reading.usage for key, watched in self.watched.items()}
 
     def end(self) -> None:
         """Stop the thread."""

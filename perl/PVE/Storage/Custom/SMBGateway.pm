@@ -16,7 +16,7 @@ our @ISA = ('PVE::Storage::Plugin');
 my $TESTED_MAX = 15; # the newest APIVER this was tested with
 our $SNAPSHOT = '/run/pve-smbgateway/status.json';
 our $FORGOTTEN = '/etc/pve/smbgateway/forgotten';
-my $FRESH = 90; # seconds; the engine writes every 15
+my $FRESH = 90; # seconds; the engine writes once a minute at least
 
 my $known = { mark => '' }; # the snapshot, as long as the file is the same
 my $told = ''; # what is wrong is told once, not every 10 seconds for each storage
