@@ -70,10 +70,16 @@ class Lab:
         self.put(Gateway(name="files"))
         for name in names:
             self.share(name, **more)
-        self.monitor = self.fresh()
+        self.fresh()
+
+    def close(self) -> None:
+        """Let go of the history."""
+        self.monitor.history.close()
 
     def fresh(self) -> Monitor:
         """A monitor as after a start of the engine."""
+        if hasattr(self, "monitor"):
+            self.close()
         self.monitor = Monitor(self.engine, self.told, lambda: self.now, lambda: self.on)
         return self.monitor
 

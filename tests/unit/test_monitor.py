@@ -1,6 +1,8 @@
 """The monitor as a whole: what it tells, keeps, publishes, and how it bears what goes wrong."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,9 @@ from .monitored import GI, NOON, Lab
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path, "docs")
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with closing(Lab(tmp_path, "docs")) as lab:
+        yield lab
 
 
 def test_a_level_is_told_once_kept_and_taken_back(lab: Lab) -> None:
@@ -94,8 +97,8 @@ def test_a_share_whose_place_cannot_be_on_this_node_hides_no_other(lab: Lab) -> 
     assert lab.row()["unknown"] == ""
 
 
-def test_three_days_give_exactly_a_hundred_points_no_missed_level_and_a_forecast(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, "docs", "calm")
+def test_three_days_give_exactly_a_hundred_points_no_missed_level_and_a_forecast(lab: Lab) -> None:
+    lab.share("calm")
     told = []
     for minute in range(0, 3 * 1440, 10):
         lab.host.used["docs"] = int(10 * GI * 0.9 * minute / (3 * 1440))
@@ -162,7 +165,7 @@ def test_a_history_that_cannot_be_written_is_told_once_and_the_levels_go_on(lab:
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Lab:
+def second(tmp_path: Path) -> Iterator[Lab]:
     """What the second member of a cluster sees."""
     lab = Lab(tmp_path, "docs", node="two")
     gateway = lab.engine.site.world().gateways["files"].model_dump()
@@ -174,7 +177,8 @@ def second(tmp_path: Path) -> Lab:
     }
     lab.put(Gateway.model_validate({**gateway, "cluster": cluster}))
     lab.host.used["docs"] = 9 * GI
-    return lab
+    with closing(lab):
+        yield lab
 
 
 def test_the_second_member_of_a_cluster_tells_only_where_the_first_has_not(second: Lab) -> None:

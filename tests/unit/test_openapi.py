@@ -31,7 +31,9 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def described() -> Iterator[schemathesis.BaseSchema]:
     with tempfile.TemporaryDirectory(prefix="api-", dir="/tmp") as folder:  # short: paths of sockets lie below
-        yield schemathesis.openapi.from_asgi("/openapi.json", as_peer(make(new_engine(folder)), 0))
+        app = make(new_engine(folder))
+        yield schemathesis.openapi.from_asgi("/openapi.json", as_peer(app, 0))
+        app.state.monitor.history.close()
 
 
 def test_the_document_is_current() -> None:
