@@ -22,11 +22,11 @@ Ext.define('SMBGateway.List', {
 
     initComponent() {
         this.store = Ext.create('Ext.data.Store', {
-            fields: this.fields,
+            // A row stays chosen when all is read anew: it is the same by its name.
+            model: Ext.define(null, { extend: 'Ext.data.Model', idProperty: this.idProperty, fields: this.fields }),
             proxy: { type: 'memory' },
             sorters: this.sorters,
         });
-        this.store.getModel().idProperty = this.idProperty;
         this.viewConfig = {
             deferEmptyText: false,
             emptyText: `<div class="smbgw-empty">${SMBGateway.encode(this.emptyText)}</div>`,

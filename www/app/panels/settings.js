@@ -98,8 +98,8 @@ Ext.define('SMBGateway.Checkup', {
     ariaLabel: gettext('Checkup of this node'),
     path: '/v1/checkup',
     root: 'findings',
-    idProperty: 'text',
-    fields: ['check', 'state', 'text', 'hint', { name: 'rank', calculate: ({ state }) => ['fail', 'warn', 'ok'].indexOf(state) }],
+    idProperty: 'id',
+    fields: ['id', 'check', 'state', 'text', 'hint', { name: 'rank', calculate: ({ state }) => ['fail', 'warn', 'ok'].indexOf(state) }],
     sorters: ['rank', 'check'],
     every: 60000,
     emptyText: gettext('Nothing was found.'),
@@ -111,6 +111,10 @@ Ext.define('SMBGateway.Checkup', {
     ],
 
     verbs: [{ text: gettext('Look again'), icon: 'fa-refresh', itemId: 'again', reading: true, run: (row, list) => list.refresh() }],
+
+    rows({ findings }) {
+        return findings.map((finding, id) => ({ id, ...finding }));
+    },
 });
 
 SMBGateway.findingState = (state) => {
