@@ -16,7 +16,7 @@ from .conftest import Gateway
 HERE = Path(__file__).resolve().parent
 PAGE = """<!doctype html><html lang="en"><head><title>pve</title>
 <link rel="stylesheet" href="/ui/ext-6.2.0/theme.css"><link rel="stylesheet" href="/ui/ext-6.2.0/icons.css">
-<script src="/ui/ext-6.2.0/ext-all.js"></script><script src="/ui/ext-6.2.0/charts.js"></script>
+<script src="/ui/ext-6.2.0/ext-all.js"></script>
 <script src="/manager.js"></script><script src="/ui/smb-gateway.js?ver=1"></script>
 <script>Ext.onReady(() => Ext.create('PVE.StdWorkspace'));</script></head><body></body></html>
 """
