@@ -26,6 +26,7 @@ Ext.define('SMBGateway.ActionList', {
             selectionchange: 'fitActions',
             shown: 'fitActions',
             resize: 'fitColumns',
+            afterrender: 'nameMore',
             rowdblclick: (view, record) => this.main?.run(record, this),
             rowkeydown: (view, record, row, at, event) => event.getKey() === event.ENTER && this.main?.run(record, this),
         });
@@ -37,6 +38,12 @@ Ext.define('SMBGateway.ActionList', {
             cls: verb.primary ? 'smbgw-primary' : '',
             handler: () => Promise.resolve(verb.run(this.getSelection()[0], this)).catch(SMBGateway.showProblem),
         };
+    },
+
+    /** The button of the menu into which a narrow toolbar folds: ExtJS gives it none. */
+    nameMore() {
+        const folded = this.down('toolbar')?.layout.overflowHandler;
+        folded?.menuTrigger?.getEl()?.set({ 'aria-label': gettext('More') });
     },
 
     fitActions() {

@@ -87,7 +87,7 @@ Ext.define('SMBGateway.Snapshots', {
                 }),
             },
             {
-                text: gettext('Delete'), icon: 'fa-trash-o', itemId: 'drop', row: true,
+                text: gettext('Delete snapshot'), icon: 'fa-trash-o', itemId: 'drop', row: true,
                 run: (record) => ask(record, {
                     title: gettext('Delete snapshot'), verb: gettext('Delete'), danger: true,
                     text: Ext.String.format(gettext('What only the snapshot of {0} has, is gone then.'), SMBGateway.moment(record.get('taken'))),
