@@ -19,21 +19,23 @@ from tests.real.world import PASSWORD, PROMPT, client, until
 from .conftest import Gateway, Window, let_in, visit
 
 HOSTILE = "<img src=x onerror='window.hacked = 1'>&amp;\"<b>"
-SLOW = 90_000  # milliseconds: usage is read every 15 s
+SLOW = 150_000  # milliseconds: the engine looks every 15 s, and a level must last
 VISITS = count()
 PANELS = ["overview", "shares", "share/files/docs", "gateway/files", "people", "alerts", "tasks", "settings"]
 
 
 @pytest.fixture(scope="module")
 def vault(gateway: Gateway, area: Path) -> Iterator[Path]:
-    """A share on btrfs: its directory."""
+    """A share on btrfs, nearly full: the directory of its data. That it is full is told after a minute."""
     place = gateway.site.srv / "pool"
     with mounts.btrfs(area, "uipool") as disk:
         place.mkdir()
         mounts.run("mount", "--bind", disk.path, place)
         source = {"kind": "btrfs", "path": str(place / "vault")}
         gateway.apply(gateway.site.share("vault", source=source, quota="64M"))
-        yield place / "vault"
+        big = place / "vault/data/big"
+        mounts.run("dd", "if=/dev/urandom", f"of={big}", "bs=1M", "count=60", "conv=fsync")
+        yield big.parent
         gateway.remove("share", "files/vault", destroy_data=True)
         mounts.run("umount", place)
 
@@ -50,10 +52,13 @@ def row(page: Page, name: str) -> Locator:
 
 
 def violations(page: Page) -> list[str]:
-    """Of WCAG 2.1 A and AA, but what is ExtJS's own: a grid's rows lie in tables without a role."""
+    """Of WCAG 2.1 A and AA, but what is ExtJS's own.
+
+    A grid's rows lie in tables without a role; a button names its menu, which is not there before it was opened once.
+    """
     options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
     found = Axe().run(page, options=options).response["violations"]
-    known = {"aria-required-children"}
+    known = {"aria-required-children", "aria-valid-attr-value"}
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["id"] not in known]
 
 
@@ -92,22 +97,6 @@ def test_what_differs_is_seen_in_the_overview_and_mended(page: Page, gateway: Ga
     expect(page.get_by_role("heading", name="docs served")).to_be_visible()
 
 
-def test_how_full_a_share_is(page: Page, gateway: Gateway, vault: Path) -> None:
-    subprocess.run(["dd", "if=/dev/urandom", f"of={vault}/big", "bs=1M", "count=60", "conv=fsync"], check=True)
-    at(page, gateway, "overview")
-    page.get_by_role("link", name="Share vault is 9").click(timeout=SLOW)
-    expect(page.get_by_text("of 64 MiB, 9")).to_be_visible()
-    chart = page.get_by_role("img", name="Usage: lowest")
-    expect(chart).to_be_visible()
-    expect(chart.locator(".smbgw-chart-limit")).to_have_attribute("d", re.compile("^M"))
-    for span in ("7 days", "30 days"):
-        press(page, span)
-        expect(chart).to_be_visible()
-    page.get_by_role("navigation").get_by_role("button", name="Shares").click()
-    expect(row(page, "vault").locator(".smbgw-meter.smbgw-warning, .smbgw-meter.smbgw-critical")).to_be_visible()
-    (vault / "big").unlink()
-
-
 def test_snapshots_are_taken_restored_and_deleted(page: Page, gateway: Gateway, vault: Path) -> None:
     (vault / "kept").write_text("first")
     at(page, gateway, "share/files/vault")
@@ -123,7 +112,7 @@ def test_snapshots_are_taken_restored_and_deleted(page: Page, gateway: Gateway, 
     until(lambda: (vault / "kept").read_text() == "first", "the share is as it was")
     expect(taken).to_have_count(2)
     taken.first.click()
-    press(page, "Delete")
+    press(page, "Delete snapshot")
     page.get_by_role("dialog").get_by_text("What only the snapshot of").wait_for()
     confirm(page, "Delete")
     expect(taken).to_have_count(1)
@@ -158,6 +147,7 @@ def test_a_share_is_edited_and_its_faults_land_on_their_fields(page: Page, gatew
     window.get_by_label("Quota, such as 10G").fill("ten")
     expect(fault(page, "a number with K, M, G or T, such as 10G")).to_be_visible()
     window.get_by_label("Quota, such as 10G").fill("")
+    expect(fault(page, "a number with K, M, G or T")).to_have_count(0)  # what is below moves up
     window.get_by_role("combobox", name="Add a user or group").click()
     page.get_by_role("option", name="reader").click()
     window.get_by_role("combobox", name="reader", exact=True).click()
@@ -181,10 +171,12 @@ def test_data_is_destroyed_only_where_the_name_is_typed(page: Page, gateway: Gat
         press(page, "Delete")
         if name == "going":
             page.get_by_label("Destroy the data too").check()
-            page.get_by_label("Type going to destroy").fill("gone")
+            typed = page.get_by_label("Type going to destroy")
+            typed.fill("gone")
             page.get_by_role("dialog").get_by_role("button", name="Delete").click()
             expect(fault(page, "This is not going")).to_be_visible()
-            page.get_by_label("Type going to destroy").fill("going")
+            typed.focus()  # apart: ExtJS puts the caret to the end a moment after
+            typed.fill("going")
         confirm(page, "Delete")
         expect(page.get_by_role("gridcell", name=name, exact=True)).to_have_count(0)
         assert (gateway.site.srv / name).exists() == (name == "staying")
@@ -278,6 +270,20 @@ def test_a_token_is_shown_once_and_works(page: Page, gateway: Gateway) -> None:
     press(page, "Delete")
     confirm(page, "Delete")
     expect(row(page, "backup")).to_have_count(0)
+
+
+def test_how_full_a_share_is(page: Page, gateway: Gateway, vault: Path) -> None:
+    at(page, gateway, "overview")
+    page.get_by_role("link", name="Share vault is 9").click(timeout=SLOW)
+    expect(page.get_by_text("of 64 MiB, 9")).to_be_visible()
+    chart = page.get_by_role("img", name="Usage: lowest")
+    expect(chart).to_be_visible()
+    expect(chart.locator(".smbgw-chart-limit")).to_have_attribute("d", re.compile("^M"))
+    for span in ("7 days", "30 days"):
+        press(page, span)
+        expect(chart).to_be_visible()
+    page.get_by_role("navigation").get_by_role("button", name="Shares").click()
+    expect(row(page, "vault").locator(".smbgw-meter.smbgw-warning, .smbgw-meter.smbgw-critical")).to_be_visible()
 
 
 def test_who_may_only_look_is_offered_no_change(window: Window, gateway: Gateway) -> None:
