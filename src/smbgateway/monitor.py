@@ -35,6 +35,7 @@ from .sources.bulk import Batch, Bulk, Found
 from .world import World
 
 ROUND, SLOWEST = 15.0, 60.0  # seconds between rounds; those that take long, or find nothing new, are made more rarely
+STILL = 1000  # what moves by a smaller part than this of its size does not move
 SHARE_OF_TIME = 10  # a round takes at most so small a part of the time, if it can
 SAMPLE = 55.0  # seconds between samples that are kept, at least
 WAIT = 2.0  # seconds for answers; what comes later counts in the next round
@@ -92,7 +93,7 @@ class Monitor:
             except Exception:  # a fault of ours in one round: the next one may go well
                 traceback.print_exc()
             took = time.monotonic() - began
-            pause = ROUND if self._usages() != known else min(2 * pause, SLOWEST)
+            pause = ROUND if moved(known, self._usages()) else min(2 * pause, SLOWEST)
             self._wake.wait(min(max(pause, SHARE_OF_TIME * took), SLOWEST) - took)
 
     def _usages(self) -> dict[str, Usage | None]:
@@ -337,6 +338,18 @@ def mark(watched: Watched) -> object:
     """What is the same as long as there is nothing new to say of a share."""
     reading, made = watched.reading, watched.outlook and watched.outlook.at
     return reading.usage, reading.unknown, watched.standing, watched.share.digest, made
+
+
+def moved(former: Mapping[str, Usage | None], now: Mapping[str, Usage | None]) -> bool:
+    """Whether any share came, went, has another limit, or uses more or less by what is worth a look."""
+    if former.keys() != now.keys():
+        return True
+    pairs = ((former[key], usage) for key, usage in now.items())
+    return any(
+        old is None or new is None or old.limit != new.limit or abs(old.used - new.used) * STILL > new.total
+        for old, new in pairs
+        if old != new
+    )
 
 
 def event_row(told: Notice) -> Row:

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import threading
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -39,12 +40,19 @@ class PeerProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn that sleeps longer: its own loop wakes ten times a second, for nothing here."""
+    """uvicorn that sleeps: its own loop wakes ten times a second, for nothing here."""
 
     async def main_loop(self) -> None:
         """Wait for the word to end."""
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         while not self.should_exit:
-            await asyncio.sleep(0.5)
+            await self._ended.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal; one that comes before the loop runs is found there."""
+        super().handle_exit(sig, frame)
+        if hasattr(self, "_ended"):
+            self._loop.call_soon_threadsafe(self._ended.set)
 
 
 def serve(root: str = "/", node: str = "", textfile: str = "") -> None:
