@@ -64,10 +64,11 @@ def test_panels_of_datacenter_and_node_show_shares(bare: Page, gateway: Gateway)
     expect(bare.get_by_role("img", name="Usage: lowest")).to_be_visible()
     bare.get_by_role("button", name="SMB Gateway").first.click()
     expect(bare.get_by_role("combobox", name="Node")).to_have_value("one")
-    bare.get_by_role("button", name="Shares", exact=True).locator("visible=true").click()
+    datacenter = bare.get_by_role("navigation").first
+    datacenter.get_by_role("button", name="Shares").click()
     expect(bare.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
     for panel in ("Users", "Alerts", "Tasks", "Settings"):
-        bare.get_by_role("button", name=panel, exact=True).locator("visible=true").click()
+        datacenter.get_by_role("button", name=panel).click()
     expect(bare.get_by_role("gridcell", name="samba", exact=True)).to_be_visible()
 
 

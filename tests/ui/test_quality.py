@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from .conftest import Gateway, Window, let_in
+from .conftest import Gateway, Window, let_in, visit
 from .test_wizard import press
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
@@ -25,13 +25,13 @@ def faults(page: Page) -> list[str]:
 def seen(request: pytest.FixtureRequest, window: Window, gateway: Gateway, session: str) -> Iterator[Page]:
     with window(color_scheme=request.param) as page:
         let_in(page.context, gateway, session)
-        page.goto(gateway.url)
-        expect(page.get_by_role("gridcell", name="docs", exact=True)).to_be_visible()
+        visit(page, gateway.url)
         yield page
 
 
-def test_the_page_and_each_step_of_the_wizard_is_accessible(seen: Page) -> None:
-    found = {"shares": faults(seen)}
+def test_each_step_of_the_wizard_is_accessible(seen: Page) -> None:
+    found = {}
+    press(seen, "Shares")
     press(seen, "Create share")
     expect(seen.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
     for step in ("Storage", "Share", "Access", "Network", "Review"):
@@ -43,7 +43,7 @@ def test_the_page_and_each_step_of_the_wizard_is_accessible(seen: Page) -> None:
 
 def test_the_way_in_is_accessible(window: Window, gateway: Gateway) -> None:
     with window() as page:
-        page.goto(gateway.url)
+        visit(page, gateway.url)
         expect(page.get_by_role("button", name="Sign in")).to_be_visible()
         assert faults(page) == []
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.real.world import PASSWORD
 
-from .conftest import Gateway, Window, let_in
+from .conftest import Gateway, Window, let_in, visit
 
 
 def press(page: Page, name: str) -> None:
@@ -145,7 +145,7 @@ def test_the_keyboard_alone_makes_a_share(page: Page, gateway: Gateway) -> None:
 def test_a_phone_shows_the_wizard_whole(window: Window, gateway: Gateway, session: str) -> None:
     with window(width=390, height=844) as page:
         let_in(page.context, gateway, session)
-        page.goto(gateway.url)
+        visit(page, f"{gateway.url}#shares")
         press(page, "Create share")
         expect(page.get_by_role("radio", name="On this node")).to_have_attribute("aria-checked", "true")
         box = page.get_by_role("dialog", name="Create SMB share").bounding_box()
