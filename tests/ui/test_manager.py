@@ -31,10 +31,16 @@ def test_add_storage_opens_the_wizard_which_makes_a_share_that_a_client_uses(bar
     press(bare, "Next")
     bare.get_by_role("radio", name="A directory below").click()
     press(bare, "Review")
+    storage = bare.get_by_role("checkbox", name="Proxmox VE shows how full it is")
+    expect(storage).to_have_attribute("aria-invalid", "true")
+    expect(bare.get_by_role("listitem").filter(has_text="this node is not one of Proxmox VE")).to_be_visible()
+    storage.uncheck()
+    press(bare, "Review")
     expect(bare.get_by_text("things will be done")).to_be_visible()
     press(bare, "Create")
     expect(bare.get_by_text("login as alice")).to_be_visible()
     source = f"directory:{gateway.site.srv}/share"
+    assert [plan.get("storage") for plan in sent(made, "POST", "plan")] == ["1", None]
     (request,) = sent(made, "POST", "shares")
     assert request == {"name": "share", "gateway": "files", "source": source, "access": {"alice": "write"}}
     assert gateway.site.works("share")

@@ -68,6 +68,7 @@ SMBGateway.commandLine = (request) => {
     for (const name of ['mode', 'gateway', 'source', 'quota', 'purpose', 'comment', 'port', 'bridge', 'router', 'vlan', 'memory', 'cores']) {
         request[name] === undefined || words.push(`--${name}`, String(request[name]));
     }
+    request.storage && words.push('--storage');
     (request.addresses ?? []).forEach((address) => words.push('--address', address));
     Object.entries(request.snapshots ?? {}).forEach(([kind, count], at) => (at ? (words[words.length - 1] += `,${kind}=${count}`) : words.push('--snapshots', `${kind}=${count}`)));
     Object.entries(request.access ?? {}).forEach(([name, right]) =>

@@ -4,7 +4,7 @@ Ext.define('SMBGateway.ShareStep', {
     extend: 'SMBGateway.Step',
     xtype: 'smbgwShareStep',
     title: gettext('Share'),
-    owns: ['name', 'comment', 'purpose', 'quota', 'snapshots'],
+    owns: ['name', 'comment', 'purpose', 'quota', 'snapshots', 'storage'],
 
     PURPOSES: [
         ['general', gettext('Office files')],
@@ -41,6 +41,10 @@ Ext.define('SMBGateway.ShareStep', {
             { xtype: 'component', itemId: 'room', cls: 'smbgw-quiet', margin: '-4 0 10 135' },
             choice('snapshots', gettext('Snapshots'), this.SCHEDULES),
             { xtype: 'textfield', name: 'comment', fieldLabel: gettext('Comment'), maxLength: 256 },
+            {
+                xtype: 'checkbox', name: 'storage', fieldLabel: gettext('Show as storage'), hidden: !SMBGateway.host.inProxmox, checked: SMBGateway.host.inProxmox,
+                boxLabel: gettext('Proxmox VE shows how full it is, and keeps that for years'),
+            },
         ];
         this.callParent();
         const slider = this.down('#slider');
@@ -101,6 +105,7 @@ Ext.define('SMBGateway.ShareStep', {
             ...(quota && { quota: SMBGateway.asSize(SMBGateway.bytes(quota)) }),
             ...(value('snapshots') && { snapshots: JSON.parse(value('snapshots')) }),
             ...(value('comment') && { comment: value('comment') }),
+            ...(value('storage') && { storage: true }),
         };
     },
 });
