@@ -10,8 +10,7 @@ from .model import Gateway, LxcMode, NativeMode
 from .places import offers
 from .sources import cells
 
-# A gateway of each mode, to ask what stands against it here; the address is nobody's (RFC 5737).
-PROBES = {"native": NativeMode(), "lxc": LxcMode(bridge="none", address="192.0.2.1/24")}
+NOBODY = "192.0.2.1/24"  # an address that is nobody's (RFC 5737)
 
 
 def choices(site: Installation, name: str) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def choices(site: Installation, name: str) -> dict[str, Any]:
     bridges = sorted(link["ifname"] for link in links if link.get("linkinfo", {}).get("info_kind") == "bridge")
     return {
         "node": site.node,
-        "modes": [{"kind": kind, **_against(site, kind, bridges)} for kind in PROBES],
+        "modes": [{"kind": mode.kind, **_against(site, mode, bridges)} for mode in _modes(site)],
         "places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name)],
         "roots": [{"path": path, "free": _free(site.host, path)} for path in site.paths.roots],
         "addresses": _addresses(links),
@@ -28,13 +27,18 @@ def choices(site: Installation, name: str) -> dict[str, Any]:
     }
 
 
-def _against(site: Installation, kind: str, bridges: list[str]) -> dict[str, str]:
+def _modes(site: Installation) -> list[NativeMode | LxcMode]:
+    """How a gateway could run, to ask what stands against it here."""
+    return [NativeMode(), LxcMode(bridge="none", address=NOBODY, template=site.templates.newest())]
+
+
+def _against(site: Installation, mode: NativeMode | LxcMode, bridges: list[str]) -> dict[str, str]:
     """Why a gateway cannot have a mode here, and what to do; empty where it can."""
-    gateway = Gateway(name="probe", mode=PROBES[kind])
+    gateway = Gateway(name="probe", mode=mode)
     for fault in site.blueprint(site.world()).mode(gateway).look(None):
         if fault.field == "mode":
             return {"reason": fault.message, "hint": fault.hint}
-    if kind != "native" and not bridges:
+    if mode.kind != "native" and not bridges:
         return {"reason": "this node has no bridge", "hint": "containers hang on one: make one first"}
     return {"reason": "", "hint": ""}
 

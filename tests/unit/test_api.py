@@ -76,6 +76,19 @@ def test_what_a_share_can_be_made_of(api: Api, monkeypatch: pytest.MonkeyPatch) 
     assert said["roots"][-1] == {"path": api.engine.site.paths.roots[-1], "free": 900000 * 4096}
 
 
+def test_containers_are_offered_where_there_is_a_template(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, "ip", json.dumps([{"ifname": "vmbr0", "linkinfo": {"info_kind": "bridge"}}]))
+    monkeypatch.setattr(type(api.engine.site.paths), "templates", str(tmp_path))
+    (tmp_path / "newest/root").mkdir(parents=True)
+    modes = api.get("/v1/choices?name=docs")[1]["modes"]
+    assert modes[1] == {"kind": "lxc", "reason": "", "hint": ""}
+    monkeypatch.setitem(ANSWERS, "ip", "[]")
+    modes = api.get("/v1/choices?name=docs")[1]["modes"]
+    assert modes[1]["reason"] == "this node has no bridge"
+
+
 def test_what_a_node_lacks(api: Api) -> None:
     status, body = api.get("/v1/checkup")
     assert (status, {finding["check"] for finding in body["findings"]}) == (200, CHECKED)
