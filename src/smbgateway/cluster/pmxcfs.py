@@ -46,11 +46,14 @@ class Lock:
             os.mkdir(f"{self.folder}/{last + 1}")
         except OSError:  # another was faster, or the quorum is lost
             return None
+        with (
+            contextlib.suppress(OSError),  # who was stopped here for long has lost it: told by the numbers
+            open(f"{self.folder}/{last + 1}/holder", "w", encoding="utf-8") as file,
+        ):
+            file.write(f"{self.node} {self.address}\n")
         if self.last() != last + 1 or (last and last not in self._numbers()):  # others came and went meanwhile
             self.give_back(last + 1)
             return None
-        with open(f"{self.folder}/{last + 1}/holder", "w", encoding="utf-8") as file:
-            file.write(f"{self.node} {self.address}\n")
         for number in self._numbers():
             if number <= last:
                 shutil.rmtree(f"{self.folder}/{number}", ignore_errors=True)
@@ -84,11 +87,13 @@ class Lock:
 
     def _free(self, number: int) -> bool:
         """Whether its holder is gone for good: ours of another life, or dead all through the time of grace."""
-        node, _, address = self._holder(number).partition(" ")
-        if node == self.node:
-            return True
         deadline = time.monotonic() + GRACE
-        while self.quorate() and self.last() == number and self._dead(node, address):
+        while self.quorate() and self.last() == number:
+            node, _, address = self._holder(number).partition(" ")  # anew: who has just taken it has yet to write this
+            if node == self.node:
+                return True
+            if not self._dead(node, address):
+                return False
             if time.monotonic() > deadline:
                 return True
             time.sleep(PAUSE)
