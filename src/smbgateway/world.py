@@ -38,13 +38,13 @@ class World:
         return self.table(record.kind).get(record.key)
 
     def staged(self, records: Iterable[Resource], removed: Iterable[Resource] = ()) -> "World":
-        """The world after a request."""
+        """The world after a request, in the order in which the store will tell it."""
         tables: dict[str, dict[str, Resource]] = {f"{kind}s": dict(self.table(kind)) for kind in KINDS}
         for record in removed:
             tables[f"{record.kind}s"].pop(record.key, None)
         for record in records:
             tables[f"{record.kind}s"][record.key] = record
-        return World(**tables)  # type: ignore[arg-type]
+        return World(**{kind: dict(sorted(table.items())) for kind, table in tables.items()})  # type: ignore[arg-type]
 
     def shares_of(self, gateway: str) -> list[Share]:
         """The shares of a gateway."""
