@@ -21,6 +21,7 @@ from .btrfs import Btrfs
 from .cephfs import Cephfs
 from .directory import Directory
 from .image import Image
+from .rbd import Rbd
 from .xfs import Xfs
 from .zfs import Zfs
 
@@ -66,7 +67,7 @@ class Bulk:
         table = cells.mounts(self.host)
         makers: dict[type, Callable[[dict[str, Any], Mounts], Iterable[Batch]]] = {
             Zfs: self._zfs, Btrfs: self._btrfs, Xfs: self._xfs, Cephfs: self._cephfs,
-            Directory: self._files, Image: self._files,
+            Directory: self._files, Image: self._files, Rbd: self._files,
         }  # fmt: skip
         groups: dict[Any, dict[str, Source]] = defaultdict(dict)
         for key, source in sources.items():
@@ -116,7 +117,11 @@ class Bulk:
         def usage(source: Source) -> Usage:
             if isinstance(source, Image):
                 return self._of_image(source, spaces, table)
+            if isinstance(source, Rbd) and source.place.mount not in table:
+                raise Unavailable(f"{source.title} is not mounted")
             space = known(spaces[source.path])
+            if isinstance(source, Rbd):
+                return source.usage_of(own_xfs.round_up(space.inside), space.available)
             return Usage(space.used, None, space.available)
 
         return each(group, usage)

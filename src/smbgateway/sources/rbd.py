@@ -76,8 +76,13 @@ class Rbd:
         """What XFS says, less what it keeps. Raises when not mounted."""
         if cells.mounted(self.host, self.place.mount) is None:
             raise Unavailable(f"{self.title} is not mounted")
-        limit = quota_of(own_xfs.inside(self.host, self.place.mount))
-        available = min(cells.space(self.host, self.path)[2], limit)
+        return self.usage_of(own_xfs.inside(self.host, self.place.mount), cells.space(self.host, self.path)[2])
+
+    @staticmethod
+    def usage_of(inside: int, available: int) -> Usage:
+        """Of an XFS of so many bytes, its log included."""
+        limit = quota_of(inside)
+        available = min(available, limit)
         return Usage(limit - available, limit, available)
 
     def _tools(self) -> list[Fault]:
