@@ -7,6 +7,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -178,8 +179,7 @@ def test_a_disk_that_hangs_delays_nobody_and_is_told_as_unknown(lab: Lab) -> Non
 @pytest.fixture
 def small(area: Path) -> Iterator[Path]:
     """A file system that is soon full."""
-    folder = area / "small"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="small-", dir=area))
     mounts.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)
     yield folder
     mounts.run("umount", "--lazy", folder)
@@ -221,7 +221,7 @@ from bench.quota import Month
 made = Month({str(tmp_path)!r}, 30)
 while True:
     made.time = START + 60 * made.turn
-    made.minute()
+    made.go_on(1)
     made.turn += 1
     print(made.time, flush=True)
 """
@@ -238,8 +238,7 @@ while True:
         assert len(levels) == 30
         made = Month(str(tmp_path), 30)
         made.time = now
-        for _ in range(60):
-            made.minute()
+        made.go_on(60)
         now = made.time
         first = {notice.fields["share"]: notice.fields for notice in reversed(made.told.notices) if notice.fields}
         first = {share: fields for share, fields in first.items() if fields["about"] == "level"}
