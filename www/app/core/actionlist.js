@@ -43,7 +43,7 @@ Ext.define('SMBGateway.ActionList', {
     /** The button of the menu into which a narrow toolbar folds: ExtJS gives it none. */
     nameMore() {
         const folded = this.down('toolbar')?.layout.overflowHandler;
-        folded?.menuTrigger?.getEl()?.set({ 'aria-label': gettext('More') });
+        folded?.menuTrigger?.on('afterrender', (button) => button.getEl().set({ 'aria-label': gettext('More') }));
     },
 
     fitActions() {
