@@ -46,6 +46,8 @@ Ext.define('SMBGateway.FormWindow', {
     async submit() {
         const form = this.down('form');
         const button = this.down('#save');
+        // ExtJS sees what was typed a moment later, and would then take the faults away that come back.
+        this.query('field').forEach((field) => field.checkChange());
         if (button.disabled || !form.isValid()) {
             return;
         }
