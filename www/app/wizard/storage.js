@@ -17,7 +17,10 @@ Ext.define('SMBGateway.StorageStep', {
             },
         ];
         this.callParent();
-        this.down('[name=place]').on('change', () => this.chosen());
+        this.down('[name=place]').on('change', () => {
+            this.down('[name=source]').typed = false; // it was of the former place
+            this.chosen();
+        });
     },
 
     /** Places are named for a share; `SHARE` stands for its name. */
