@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..errors import CommandFailed, CommandMissing, GatewayError, Unavailable
 from ..host import locked
-from .container import WRITE
+from .inside import Inside
 
 # Of the agent's own environment nothing is wanted; a command that takes too long is ended there, with its children.
 ENVIRONMENT = ("LC_ALL=C.UTF-8", "HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
@@ -54,7 +54,7 @@ class Channel(Protocol):
         """How it has ended, None while it runs. Asked once more it is forgotten."""
 
 
-class Guest:
+class Guest(Inside):
     """One virtual machine."""
 
     def __init__(self, channel: Channel, title: str) -> None:
@@ -104,19 +104,6 @@ class Guest:
             return self._run(("sh", "-c", FED, "fed", file, *argv), b"", timeout)
         finally:
             self._run(("rm", "-f", "--", file), b"", 60 * PATIENCE)
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a file; None if there is none."""
-        try:
-            return self.run("cat", "--", path)
-        except CommandFailed as error:
-            if "No such file" in error.output or "Not a directory" in error.output:
-                return None
-            raise
-
-    def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Replace a file in one step: new file beside it, fsync, rename."""
-        self.run("sh", "-c", WRITE, "write", path, f"{mode:o}", stdin=text)
 
     def answers(self) -> bool:
         """Whether the agent is there."""

@@ -5,15 +5,12 @@ Files go through a shell inside, never through /proc/PID/root: a link made insid
 
 from ..errors import CommandFailed, CommandMissing, Failed
 from ..host import Host
+from .inside import Inside
 
 ENVIRONMENT = ("LC_ALL=C.UTF-8", "HOME=/root")
-WRITE = (
-    'umask 077; new=$(mktemp "${1%/*}/.new-XXXXXXXX") && { cat >"$new" && chmod "$2" "$new" && sync "$new" && '
-    'mv -fT -- "$new" "$1" || { rm -f "$new"; exit 1; }; }'
-)
 
 
-class Container:
+class Container(Inside):
     """One container: its configuration and files are below `FOLDER/NAME`. What does not run is empty: all is absent."""
 
     def __init__(self, host: Host, folder: str, name: str) -> None:
@@ -33,19 +30,6 @@ class Container:
             if "Failed to exec" in error.output:
                 raise CommandMissing(argv[0], "") from error
             raise CommandFailed(argv, error.code, error.output) from error
-
-    def read(self, path: str) -> str | None:
-        """Return the text of a file; None if there is none."""
-        try:
-            return self.run("cat", "--", path)
-        except CommandFailed as error:
-            if "No such file" in error.output or "Not a directory" in error.output:
-                return None
-            raise
-
-    def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Replace a file in one step: new file beside it, fsync, rename."""
-        self.run("sh", "-c", WRITE, "write", path, f"{mode:o}", stdin=text)
 
     def runs(self) -> bool:
         """Whether it runs."""
