@@ -1,5 +1,11 @@
 /* Windows in which something is stated and applied; every fault lands on its field. */
 
+/** Goes to a field once it is drawn; who has begun to type elsewhere meanwhile stays there. */
+SMBGateway.beginAt = (field) => Ext.defer(() => {
+    const typing = document.activeElement?.matches('input, textarea');
+    field?.destroyed || typing || field?.focus(true);
+}, 50);
+
 Ext.define('SMBGateway.FormWindow', {
     extend: 'Ext.window.Window',
     xtype: 'smbgwForm',
@@ -33,7 +39,7 @@ Ext.define('SMBGateway.FormWindow', {
             { text: this.verb, itemId: 'save', cls: this.danger ? 'smbgw-primary smbgw-dangerous' : 'smbgw-primary', handler: () => this.submit() },
         ];
         this.callParent();
-        this.on('show', () => this.down('field:not([readOnly]):not([hidden])')?.focus(true, 50));
+        this.on('show', () => SMBGateway.beginAt(this.down('field:not([readOnly]):not([hidden])')));
         this.on('afterrender', () => this.getEl().on('keydown', (event) => this.press(event)));
     },
 

@@ -26,7 +26,7 @@ Ext.define('SMBGateway.SignIn', {
             },
         ];
         this.callParent();
-        this.on('afterrender', () => this.down('[name=name]').focus(false, 50));
+        this.on('afterrender', () => SMBGateway.beginAt(this.down('[name=name]')));
     },
 
     async submit() {
