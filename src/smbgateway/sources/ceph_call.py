@@ -9,14 +9,23 @@ It ends with the error number of the cluster's answer, or with AWAY where the cl
 `ceph` does in half of its time; a process of its own, because nothing but its end stops a library that waits.
 """
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 AWAY = 240
-PATIENCE = {"client_mount_timeout": "5", "rados_mon_op_timeout": "10", "rados_osd_op_timeout": "10"}  # seconds
+AT_ONCE = 8
+SETTINGS = {
+    "client_dirsize_rbytes": "true",  # the size of a directory is that of all below it: no question of its own
+    "client_mount_timeout": "5",  # seconds, as the others
+    "client_shutdown_timeout": "5",
+    "rados_mon_op_timeout": "10",
+    "rados_osd_op_timeout": "10",
+}
 
 
 def main() -> int:
@@ -28,7 +37,7 @@ def main() -> int:
         return AWAY
     verb, conf, name, *words = sys.argv[1:]
     try:
-        cluster = rados.Rados(conffile=conf, name=name, conf=PATIENCE)
+        cluster = rados.Rados(conffile=conf, name=name, conf=SETTINGS)
         cluster.connect()
     except rados.Error as error:
         sys.stderr.write(f"{error}\n")
@@ -55,10 +64,8 @@ def _list(cluster: Any, volume: str, path: str) -> int:
     import cephfs
 
     try:
-        client = _mounted(cluster, volume)
-        directory = client.opendir(path.encode())
-        while entry := client.readdir(directory):
-            if entry.d_name not in (b".", b".."):
+        with _mounted(cluster, volume) as client:
+            for entry in _entries(client, path):
                 sys.stdout.write(f"{os.fsdecode(entry.d_name)!a}\n")
     except cephfs.OSError as error:
         sys.stderr.write(f"{error}\n")
@@ -66,44 +73,76 @@ def _list(cluster: Any, volume: str, path: str) -> int:
     return 0
 
 
-def _mounted(cluster: Any, volume: str) -> Any:
+@contextlib.contextmanager
+def _mounted(cluster: Any, volume: str) -> Iterator[Any]:
+    """A client of a volume. It says goodbye: who just ends holds others up until its session times out."""
     import cephfs
 
     client = cephfs.LibCephFS(rados_inst=cluster)
     client.mount(filesystem_name=volume.encode())
-    return client
+    try:
+        yield client
+    finally:
+        client.unmount()
 
 
 def _usages(cluster: Any, volume: str) -> int:
     import cephfs
 
     try:
-        client = _mounted(cluster, volume)
-        found = client.statfs(b"/")
+        with _mounted(cluster, volume) as client:
+            found = client.statfs(b"/")
+            free = found["f_bavail"] * found["f_frsize"]
+            paths = [f"/volumes/{name}" for name in json.load(sys.stdin)]
+            with ThreadPoolExecutor(AT_ONCE) as pool:  # each mostly waits for an answer
+                rows = list(pool.map(lambda path: _row(client, path, free), paths))
     except cephfs.OSError as error:
         sys.stderr.write(f"{error}\n")
         return abs(int(error.errno))
-    rows: list[dict[str, int]] = []
-    for name in json.load(sys.stdin):
-        try:
-            rows.append({**_usage(client, f"/volumes/{name}"), "free": found["f_bavail"] * found["f_frsize"]})
-        except cephfs.OSError as error:
-            rows.append({"error": abs(int(error.errno))})
     json.dump(rows, sys.stdout)
     return 0
 
 
-def _usage(client: Any, path: str) -> dict[str, int]:
-    """A subvolume's files are in a directory that its `.meta` names (ceph, mgr/volumes)."""
+def _row(client: Any, path: str, free: int) -> dict[str, int]:
     import cephfs
 
+    try:
+        return {**_usage(client, path), "free": free}
+    except cephfs.OSError as error:
+        return {"error": abs(int(error.errno))}
+
+
+def _entries(client: Any, path: str) -> list[Any]:
+    """What lies in a directory."""
+    found, directory = [], client.opendir(path.encode())
+    while entry := client.readdir(directory):
+        if entry.d_name not in (b".", b".."):
+            found.append(entry)
+    client.closedir(directory)
+    return found
+
+
+def _inside(client: Any, path: str) -> str:
+    """The directory of a subvolume's files: the only one in it, else that which its `.meta` names (ceph, mgr/volumes).
+
+    To open `.meta` may take 5 s after the manager has written it.
+    """
+    folders = [entry.d_name.decode() for entry in _entries(client, path) if entry.is_dir()]
+    if len(folders) == 1:
+        return f"{path}/{folders[0]}"
     meta = client.open(f"{path}/.meta".encode(), "r", 0)
     try:
         text = client.read(meta, 0, 65536).decode()
     finally:
         client.close(meta)
-    inside = next(line.partition(" = ")[2] for line in text.splitlines() if line.startswith("path = "))
-    used = int(client.getxattr(inside, "ceph.dir.rbytes"))
+    return str(next(line.partition(" = ")[2] for line in text.splitlines() if line.startswith("path = ")))
+
+
+def _usage(client: Any, path: str) -> dict[str, int]:
+    import cephfs
+
+    inside = _inside(client, path)
+    used = int(client.stat(inside).st_size)
     try:
         limit = int(client.getxattr(inside, "ceph.quota.max_bytes"))
     except cephfs.NoData:
