@@ -1,4 +1,4 @@
-"""What the engine does unasked: adopt changed records, restart what died, take snapshots."""
+"""What the engine does unasked: adopt changed records, restart and mount again what died, take snapshots."""
 
 import contextlib
 import os
@@ -11,6 +11,7 @@ from .errors import GatewayError
 from .host import ending
 from .model import Gateway
 from .moves import Moves
+from .revival import Revival
 from .storages import Storages
 from .versions import Versions
 from .world import World
@@ -29,6 +30,7 @@ class Watch:
         self.versions = Versions(engine, clock)
         self.storages = Storages(engine)
         self.moves = Moves(engine)
+        self.revival = Revival(engine)
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
@@ -63,6 +65,7 @@ class Watch:
         self._tell(self.storages.heed(self._world))
         if due:
             self._count_killed(self._world)
+            self._tell(self.revival.look(self._world))
         if moved:
             self.changed()
 

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,9 @@ from smbgateway.sources.bulk import Bulk
 from smbgateway.sources.cephfs import Cephfs
 from smbgateway.step import Ledger, Step, StepFailed, look
 from smbgateway.versions import Versions
+from smbgateway.watch import Watch
 
-from .world import Site, site, user
+from .world import HeldOpen, Site, site, user
 
 MI = 1024 * 1024
 NOON = 1795435200.0  # 2026-11-23 12:00 UTC, a Monday
@@ -217,7 +220,8 @@ def test_clients_find_previous_versions_and_a_snapshot_is_restored(node: Site, c
 
 
 def test_shares_of_a_group_have_one_mount_and_each_its_size(node: Site, cluster: ceph.Cluster) -> None:
-    before = len(cluster.processes("ceph-fuse"))
+    others = set(cluster.processes("ceph-fuse"))
+    before = len(others)
     node.apply(*({**share(node, cluster, name), "common": True} for name in ("one", "two")))
     assert len(cluster.processes("ceph-fuse")) == before + 1
     assert [node.works(name) for name in ("one", "two")] == [True, True]
@@ -229,8 +233,29 @@ def test_shares_of_a_group_have_one_mount_and_each_its_size(node: Site, cluster:
     usage.publish_size(node.engine.site.world().shares["files/two"])
     assert "81920 blocks of size 1024" in node.smb("two", "du")
     assert node.drift() == []
+    assert_mounted_again_after_a_death(node, cluster, others)
     node.remove(("share", "one"), destroy_data=True)
     assert node.works("two")
     node.remove(("share", "two"), destroy_data=True)
     mounts.until(lambda: len(cluster.processes("ceph-fuse")) == before, "the mount of the group goes")
     assert "client.smbgateway" not in cluster.ceph("auth", "ls")
+
+
+def assert_mounted_again_after_a_death(node: Site, cluster: ceph.Cluster, others: set[int]) -> None:
+    """Of the program behind the mount of the group; a client that was connected goes on by connecting anew."""
+    with HeldOpen(node, "two") as client:
+        assert "NT_STATUS" not in client.do("put /etc/hostname kept")
+        (program,) = set(cluster.processes("ceph-fuse")) - others
+        os.kill(program, signal.SIGKILL)
+        mounts.until(lambda: "NT_STATUS" in client.do("ls"), "the client notices")
+        assert "mount of cephfs/smbgateway/two: 'a dead mount'" in node.drift()
+        watch = Watch(node.engine)
+        watch.look()
+        assert [node.works(name) for name in ("two", "local")] == [True, True]
+        assert [name in node.smb(share, "ls") for share, name in (("one", "part"), ("two", "kept"))] == [True, True]
+    told = [text for _, text in node.engine.events["files"]]
+    assert told == ["the mount of share one, share two had died: mounted again"]
+    assert node.drift() == []
+    watch._read = 0
+    watch.look()
+    assert [text for _, text in node.engine.events["files"]] == told
