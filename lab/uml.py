@@ -188,10 +188,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that what follows is cleaned up
     modules = [*asked.module, *(("cbc", "rbd") if asked.ceph else ())]
     network = asked.tap or asked.ceph
-    with (
-        machine(asked.disk, asked.share, modules, network) as made,
-        cluster(made) if asked.ceph else nullcontext({}) as environment,
-    ):
+    with machine(asked.disk, asked.share, modules, network) as made, contextlib.ExitStack() as stack:
+        environment = stack.enter_context(cluster(made)) if asked.ceph else {}
         return made.run(*asked.command, seconds=asked.seconds, live=True, **environment).status
 
 
