@@ -143,7 +143,8 @@ class StandIn:
     def _storage(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
         name = words[0] if words else parameters.get("storage", "")
         if method == "GET":
-            return 200, "OK", [{"storage": name, **each} for name, each in self.storages.items()]
+            every = {**CONFIGS, **self.storages}
+            return 200, "OK", [{"storage": name, **each} for name, each in every.items()]
         if method == "POST" and name in self.storages:
             return 500, f"create storage failed: storage ID '{name}' already defined", None
         if method == "DELETE":

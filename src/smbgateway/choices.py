@@ -20,7 +20,7 @@ def choices(site: Installation, name: str) -> dict[str, Any]:
     return {
         "node": site.node,
         "modes": [{"kind": mode.kind, **_against(site, mode, bridges)} for mode in _modes(site)],
-        "places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name)],
+        "places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name, site.proxmox)],
         "roots": [{"path": path, "free": _free(site.host, path)} for path in site.paths.roots],
         "addresses": _addresses(links),
         "bridges": bridges,

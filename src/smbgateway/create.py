@@ -86,7 +86,7 @@ def _purpose(request: CreateRequest) -> dict[str, Any]:
 def _source(request: CreateRequest, site: Installation, faults: list[Fault]) -> dict[str, str]:
     if bool(request.source) == bool(request.path):
         both = request.source and "both source and path are given"
-        faults.append(Fault("source", both or "no source is given", _proposal(request.name, site)))
+        faults.append(Fault("source", both or "no source is given", _proposal(request, site)))
         return {}
     try:
         place = request.source or at(site.host, str(request.path), request.quota is not None)
@@ -100,9 +100,7 @@ def _source(request: CreateRequest, site: Installation, faults: list[Fault]) -> 
 
 def _on_node(request: CreateRequest, site: Installation, source: dict[str, str]) -> dict[str, str]:
     """The source; of a storage of Proxmox VE, where the gateway is native, the place on the node that it stands for."""
-    gateway = site.world().gateways.get(request.gateway or "")
-    native = (gateway.mode.kind if gateway else request.mode or "native") == "native"
-    if source["kind"] != "storage" or not native or site.proxmox is None:
+    if source["kind"] != "storage" or _mode_of(request, site) != "native" or site.proxmox is None:
         return source
     storages = Storages(site.proxmox)
     known = ", ".join(storages.all())
@@ -112,9 +110,17 @@ def _on_node(request: CreateRequest, site: Installation, source: dict[str, str])
     return parse_source(place) if place else source
 
 
-def _proposal(name: str, site: Installation) -> str:
+def _mode_of(request: CreateRequest, site: Installation) -> str:
+    """The mode of the gateway that the share will have."""
+    gateway = site.world().gateways.get(request.gateway or "")
+    return gateway.mode.kind if gateway else request.mode or "native"
+
+
+def _proposal(request: CreateRequest, site: Installation) -> str:
     """The places with most free space; that of the root disk is only a form to fill in."""
-    found = [f"{o.source} ({show_size(o.free)} free, {o.where})" for o in offers(site.host, site.paths.roots, name)[:3]]
+    all_offers = offers(site.host, site.paths.roots, request.name, site.proxmox)
+    fitting = [offer for offer in all_offers if _mode_of(request, site) in offer.modes]
+    found = [f"{o.source} ({show_size(o.free)} free, {o.where})" for o in fitting[:3]]
     forms = "--source KIND:SPEC (image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs), --path DIRECTORY"
     return (
         f"most space is at {', '.join(found)}: --source KIND:SPEC, or --path DIRECTORY" if found else f"one of: {forms}"

@@ -1,10 +1,12 @@
-"""Where a new share could lie: the pools and file systems of this node that are not its root disk."""
+"""Where a new share could lie: pools and file systems of this node but its root disk, and storages of Proxmox VE."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .errors import CommandFailed, CommandMissing
 from .host import Host
+from .proxmox.client import Proxmox, ProxmoxFailed
+from .proxmox.storages import GUESTS, Storages, place
 from .sources import cells
 from .sources.projects import PROJECT_QUOTA
 
@@ -14,14 +16,16 @@ class Offer(NamedTuple):
 
     source: str  # KIND:SPEC
     free: int  # bytes
-    where: str  # the pool or file system in words
+    where: str  # the pool, file system or storage in words
+    modes: Sequence[str] = ("native", "lxc")  # of gateways that can have it
 
 
-def offers(host: Host, roots: Sequence[str], name: str) -> list[Offer]:
+def offers(host: Host, roots: Sequence[str], name: str, proxmox: Proxmox | None = None) -> list[Offer]:
     """What could hold a share `name`, most free space first; `roots` are the directories below which paths may lie."""
     table = cells.mounts(host)
     root_disk = table["/"]["source"] if "/" in table else ""
     found = [*_pools(host, root_disk, name), *_file_systems(host, table, root_disk, roots, name)]
+    found += _storages(proxmox, roots, name) if proxmox else ()
     return sorted(found, key=lambda offer: -offer.free)
 
 
@@ -53,11 +57,34 @@ def _file_systems(
     host: Host, table: dict[str, dict[str, str]], root_disk: str, roots: Sequence[str], name: str
 ) -> Iterator[Offer]:
     for path, mount in table.items():
-        allowed = any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
-        if not allowed or not mount["source"].startswith("/dev/") or mount["source"] == root_disk:
+        if not _below(path, roots) or not mount["source"].startswith("/dev/") or mount["source"] == root_disk:
             continue
         _, _, free = cells.space(host, path)
-        yield Offer(_source(path, mount, name), free, f"{mount['type']} at {path}")
+        source = _source(path, mount, name)
+        modes = ("native", "lxc", "vm") if source.startswith("image:") else ("native", "lxc")
+        yield Offer(source, free, f"{mount['type']} at {path}", modes)
+
+
+def _storages(proxmox: Proxmox, roots: Sequence[str], name: str) -> Iterator[Offer]:
+    """Of those that are up: a volume of the guest where they hold such, else what they are on the node."""
+    try:
+        known, configs = Storages(proxmox).all(), Storages(proxmox).configs()
+    except ProxmoxFailed:  # it is told of where a storage is asked for
+        return
+    for storage in (each for each in known.values() if each.active and each.name in configs):
+        where = f"storage {storage.name} of Proxmox VE ({storage.kind})"
+        own = place(configs[storage.name], name, limited=True)
+        kind, _, path = own.partition(":")
+        on_node = own and (kind in ("zfs", "cephfs", "rbd") or _below(path, roots))
+        if guests := [mode for mode, content in GUESTS.items() if content in storage.content]:
+            native = ["native"] if on_node else []  # for which a storage stands for its place on the node
+            yield Offer(f"storage:{storage.name}", storage.free, where, (*native, *guests))
+        elif on_node:
+            yield Offer(own, storage.free, where)
+
+
+def _below(path: str, roots: Sequence[str]) -> bool:
+    return any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
 
 
 def _source(path: str, mount: dict[str, str], name: str) -> str:

@@ -78,12 +78,23 @@ def test_the_alphas_flags_are_enough(engine: Engine, run: Run) -> None:
     assert (body["path"], body["source"], body["access"], body["guest"]) == ("/srv/docs", None, {}, None)
 
 
-PLACES = {"places": [{"source": "zfs:tank/docs", "free": 5 << 30, "where": "ZFS pool tank"}]}
+PLACES = {
+    "places": [
+        {"source": "storage:big", "free": 9 << 30, "where": "storage big of Proxmox VE (lvmthin)", "modes": ["lxc"]},
+        {"source": "zfs:tank/docs", "free": 5 << 30, "where": "ZFS pool tank", "modes": ["native", "lxc"]},
+    ]
+}
 
 
 @pytest.mark.parametrize(
     ("words", "typed", "source"),
-    [([], None, None), (["--yes"], None, "zfs:tank/docs"), ([], "y\n", "zfs:tank/docs"), (["--json"], "y\n", None)],
+    [
+        ([], None, None),
+        (["--yes"], None, "zfs:tank/docs"),
+        (["--yes", "--mode", "lxc"], None, "storage:big"),
+        ([], "y\n", "zfs:tank/docs"),
+        (["--json"], "y\n", None),
+    ],
 )
 def test_a_place_is_taken_only_by_who_agrees(
     engine: Engine, run: Run, words: list[str], typed: str | None, source: str | None

@@ -15,6 +15,7 @@ from smbgateway.model import Gateway, LxcMode, StorageSource
 from smbgateway.modes.proxmox_lxc import RETIRED, ProxmoxLxc
 from smbgateway.modes.proxmox_volumes import in_bytes
 from smbgateway.paths import Paths
+from smbgateway.places import offers
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.proxmox.storages import place
 from smbgateway.sources import Place
@@ -212,6 +213,20 @@ PLACES: list[tuple[dict[str, str], str, str]] = [
 @pytest.mark.parametrize(("config", "limited", "free"), PLACES, ids=[each[0]["type"] for each in PLACES])
 def test_what_of_a_storage_is_a_place_on_the_node(config: dict[str, str], limited: str, free: str) -> None:
     assert (place(config, "docs", True), place(config, "docs", False)) == (limited, free)
+
+
+def test_storages_are_offered_to_the_modes_that_can_have_them(container: ProxmoxLxc) -> None:
+    found = {offer.source: offer for offer in offers(container.host, [], "docs", container.api)}
+    assert {
+        source: (offer.free, list(offer.modes)) for source, offer in found.items() if "storage " in offer.where
+    } == {
+        "cephfs:cephfs/docs": (9 * GI, ["native", "lxc"]),  # it holds no volumes
+        "storage:local-zfs": (9 * GI, ["native", "lxc"]),
+        "storage:slow": (GI, ["lxc"]),  # on the node it is no place where shares may lie
+    }
+    assert found["storage:slow"].where == "storage slow of Proxmox VE (dir)"
+    below = {offer.source: offer.modes for offer in offers(container.host, ["/mnt"], "docs", container.api)}
+    assert list(below["storage:slow"]) == ["native", "lxc"]
 
 
 @pytest.fixture

@@ -115,7 +115,9 @@ def _places(app: FastAPI, engine: Engine) -> None:
     @app.get("/v1/places", response_model=bodies.Places, summary="Where a new share could lie, but on the root disk")
     def places(name: str) -> Response:
         site = engine.site
-        return Answer({"places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name)]})
+        return Answer(
+            {"places": [offer._asdict() for offer in offers(site.host, site.paths.roots, name, site.proxmox)]}
+        )
 
 
 def _state(app: FastAPI, status: Status) -> None:

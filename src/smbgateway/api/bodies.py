@@ -194,7 +194,8 @@ class PlaceRow(Strict):
 
     source: str = Field(description="KIND:SPEC")
     free: int = Field(description="bytes")
-    where: str = Field(description="the pool or file system in words")
+    where: str = Field(description="the pool, file system or storage in words")
+    modes: list[str] = Field(description="of gateways that can have it")
 
 
 class Places(Strict):

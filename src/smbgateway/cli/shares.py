@@ -70,6 +70,7 @@ def proposed(session: Session, arguments: Namespace) -> str | None:
     """
     asks = sys.stdin.isatty() and not session.json
     found = session.client.get(f"/v1/places?name={quote(arguments.name)}")["places"] if asks or arguments.yes else []
+    found = [place for place in found if (arguments.mode or "native") in place["modes"] or arguments.gateway]
     if not found:
         return None
     source, free, where = (found[0][name] for name in ("source", "free", "where"))

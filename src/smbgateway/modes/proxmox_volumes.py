@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from ..errors import Conflict, Fault, HoldsData
 from ..host import Host
 from ..proxmox.client import Proxmox
-from ..proxmox.storages import Storage, Storages
+from ..proxmox.storages import GUESTS, Storage, Storages
 from ..sizes import show_size
 from ..sources import cells
 from ..sources.storage import GI, size_faults
 from ..step import Step
 
-CONTENT = "rootdir"
+CONTENT = GUESTS["lxc"]
 UNSEEN = "not seen inside"
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 MOST = 256  # mount points of a container

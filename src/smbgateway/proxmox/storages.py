@@ -6,6 +6,7 @@ from typing import Any
 
 from .client import Proxmox
 
+GUESTS = {"lxc": "rootdir"}  # modes whose guests can have volumes, and what of a storage's content holds these
 DEFAULT_FS = "cephfs"  # where a storage of CephFS names none
 
 
@@ -29,6 +30,10 @@ class Storages:
     def all(self) -> dict[str, Storage]:
         """By name."""
         return {str(each["storage"]): _storage(each) for each in self.api.get(f"{self.api.here}/storage")}
+
+    def configs(self) -> dict[str, Mapping[str, Any]]:
+        """What storage.cfg says, by name."""
+        return {str(each["storage"]): each for each in self.api.get("/storage")}
 
     def place(self, name: str, share: str, limited: bool) -> str:
         """The place of a share on the node's own side of a storage, KIND:SPEC; empty where it has none."""

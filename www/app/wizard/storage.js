@@ -26,8 +26,8 @@ Ext.define('SMBGateway.StorageStep', {
     /** Places are named for a share; `SHARE` stands for its name. */
     learn({ places, roots }) {
         const root = roots[roots.length - 1];
-        const named = ({ source, free, where }) => ({
-            value: source, icon: this.ICONS[source.split(':')[0]] ?? 'fa-hdd-o', title: where, free,
+        const named = ({ source, free, where, modes }) => ({
+            modes, value: source, icon: this.ICONS[source.split(':')[0]] ?? 'fa-hdd-o', title: where, free,
             text: SMBGateway.fill(gettext('{0} free'), SMBGateway.size(free)),
         });
         this.free = new Map(places.map(({ source, free }) => [source, free]));
@@ -43,8 +43,17 @@ Ext.define('SMBGateway.StorageStep', {
             { value: 'other', icon: 'fa-pencil', title: gettext('Another place'), text: gettext('Written as KIND:PLACE') },
         ];
         this.free.set(own[0].value, root.free);
-        this.down('smbgwCards').setCards([...places.map(named), ...own]);
+        this.cards = [...places.map(named), ...own];
+        this.offer();
         this.chosen();
+    },
+
+    /** A place that is not for gateways of the mode chosen says so. */
+    offer() {
+        const { joined, kind } = this.wizard()?.serving() ?? {};
+        const mode = joined?.mode.kind ?? kind;
+        const refusal = ({ modes }) => (modes && mode && !modes.includes(mode) ? SMBGateway.fill(gettext('Not for mode {0}'), mode) : '');
+        this.down('smbgwCards').setCards(this.cards.map((card) => ({ ...card, refusal: refusal(card) })));
     },
 
     chosen() {
@@ -57,6 +66,7 @@ Ext.define('SMBGateway.StorageStep', {
     },
 
     enter() {
+        this.offer();
         const field = this.down('[name=source]');
         if (!field.typed) {
             this.chosen();
