@@ -220,17 +220,27 @@ class Zfs:
         self._destroy()
 
     def _destroy(self, *options: str) -> None:
-        """Destroy the dataset; busy ones for a while again. Raises HoldsData where others rest on it."""
+        """Destroy the dataset. Raises HoldsData where others rest on it."""
+        if self._kind() is None:
+            return
+        try:
+            self._run_when_free("zfs", "destroy", *options, self.dataset)
+        except CommandFailed as error:
+            if "has children" in error.output or "dependent clones" in error.output:
+                raise HoldsData(f"{self.dataset} stays", error.output) from error
+            raise
+
+    def _run_when_free(self, *argv: str) -> None:
+        """Run a command; for a while again where the dataset is busy, as it is for a moment after its unmount."""
         deadline = time.monotonic() + BUSY_SECONDS
-        while self._kind() is not None:
+        while True:
             try:
-                self.host.run("zfs", "destroy", *options, self.dataset, timeout=600)
+                self.host.run(*argv, timeout=600)
+                return
             except CommandFailed as error:
-                if "has children" in error.output or "dependent clones" in error.output:
-                    raise HoldsData(f"{self.dataset} stays", error.output) from error
                 if "dataset is busy" not in error.output or time.monotonic() > deadline:
                     raise
-                time.sleep(0.2)
+            time.sleep(0.2)
 
     def _read_earmark(self) -> str | None:
         found = self._get(self.dataset, EARMARK)
@@ -253,7 +263,7 @@ class Zfs:
             raise cells.gone(self.dataset)
         own = cells.mounted(self.host, found["mountpoint"])
         if own is None or own["source"] != self.dataset:
-            self.host.run("zfs", "mount", self.dataset)
+            self._run_when_free("zfs", "mount", self.dataset)
         if found["mountpoint"] != self.place.mount:
             self.host.run("mount", "--bind", "--", found["mountpoint"], self.place.mount)
 
