@@ -330,8 +330,9 @@ class Sizes:
 
 
 def listing(rows: Iterable[Row], troubles: list[str]) -> bytes:
-    """The answer to who asks for all."""
-    return json.dumps({"shares": list(rows), "troubles": troubles}).encode("ascii")
+    """The answer to who asks for all; row by row, as JSON in the making takes ten times its size."""
+    shares = b", ".join(json.dumps(row).encode("ascii") for row in rows)
+    return b'{"shares": [%b], "troubles": %b}' % (shares, json.dumps(troubles).encode("ascii"))
 
 
 def mark(watched: Watched) -> object:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from smbgateway import fields, model, sizes
 from smbgateway.errors import Invalid
+from smbgateway.store import slim
 
 SHARE: dict[str, Any] = {
     "kind": "share",
@@ -530,3 +531,13 @@ def test_no_message_repeats_a_password(password: object) -> None:
     with pytest.raises(ValueError, match="password") as raw:
         model.User.model_validate(USER | {"password": password})
     assert SECRET[:7] not in str(raw.value), "nor does pydantic itself, should it ever be printed"
+
+
+def test_what_records_have_in_common_is_held_once() -> None:
+    parts: dict[object, Any] = {}
+    first, second = (slim(one(SHARE, name=name), parts) for name in ("a1", "a2"))
+    assert isinstance(first, model.Share)
+    assert isinstance(second, model.Share)
+    assert first.levels is second.levels
+    assert first.model_fields_set is second.model_fields_set
+    assert first == one(SHARE, name="a1")

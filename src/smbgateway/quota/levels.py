@@ -27,7 +27,7 @@ class Pending:
     since: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What was told of a share, and what is about to be."""
 

@@ -13,7 +13,7 @@ from ..sources.bulk import Batch, Found
 LATE = 5.0  # seconds without an answer, from which on what was known before counts as unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a share used at a Unix time; `unknown` says why that is not what it uses now."""
 
@@ -27,28 +27,28 @@ class Run:
     """One question on its way."""
 
     def __init__(self, batch: Batch, clock: Callable[[], float]) -> None:
-        self.batch, self.clock, self.began = batch, clock, time.monotonic()
+        self.clock, self.began = clock, time.monotonic()
         self.found: Found | None = None
         self.at = 0.0  # it was answered
         self._hangs: Callable[[], bool] = bool
-        self.thread = threading.Thread(target=self._run, name=f"read {batch.name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(batch,), name=f"read {batch.name}", daemon=True)
         self.thread.start()
 
-    def _run(self) -> None:
-        found = self._read()
+    def _run(self, batch: Batch) -> None:
+        found = self._read(batch)
         self.at = self.clock()
         self.found = found
 
-    def _read(self) -> Found:
+    def _read(self, batch: Batch) -> Found:
         try:
-            return self.batch.read()
+            return batch.read()
         except GatewayError as error:
             if isinstance(error, CommandFailed):
                 self._hangs = error.hangs
-            return dict.fromkeys(self.batch.keys, error)
+            return dict.fromkeys(batch.keys, error)
         except Exception as error:  # of a parser: the others are to be read all the same
             traceback.print_exc()
-            return dict.fromkeys(self.batch.keys, Failed("the engine failed", type(error).__name__))
+            return dict.fromkeys(batch.keys, Failed("the engine failed", type(error).__name__))
 
     @property
     def over(self) -> bool:
@@ -95,6 +95,7 @@ class Reader:
                 self.readings[key] = Reading(answer, run.at, "")
             elif answer is not None:
                 self._doubt(key, answer.reason, now)
+        run.found = {}
         self._taken.add(run)
 
     def _doubt(self, key: str, why: str, now: float) -> None:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 WHOLE = 0.95  # of a day, from which on a change is one of a day
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Watched:
     """All that the monitor knows of a share, or of one of its users."""
 

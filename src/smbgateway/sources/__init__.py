@@ -10,7 +10,7 @@ from ..model import Model
 from ..step import Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """What a source is told about its share: records and paths only."""
 
@@ -33,7 +33,7 @@ class Place:
         return f"gateway={self.gateway} share={self.share} ntacl=user.NTACL idmap=0"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Bytes: used by the share, its limit (None: none), and what may still be written."""
 

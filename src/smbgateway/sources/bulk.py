@@ -43,7 +43,7 @@ class Batch:
     read: Callable[[], Found]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Space:
     """What a file system says of a path; bytes."""
 
