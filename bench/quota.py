@@ -215,6 +215,7 @@ class Life:
             self.moments.append(self.moments[-1] + pause)
             self.levels.append(min(99.0, max(1.0, self.levels[-1] + move)))
         self.wobble, self.phase = chance.choice([0.0, 0.3, 0.9]), chance.uniform(0, 6)
+        self._written, self._usage = -1.0, Usage(0, None, 0)
 
     def percent(self, at: float) -> float:
         """How full: straight lines between moments, and some unrest."""
@@ -225,9 +226,11 @@ class Life:
         return level + self.wobble * math.sin(after / 500 + self.phase)
 
     def usage(self, at: float) -> Usage:
-        """The same in bytes."""
-        used = int(self.percent(at) * GI)
-        return Usage(used, 100 * GI, 100 * GI - used)
+        """The same in bytes; computed once for each time that clients write."""
+        if (written := (at - NOON) // WRITES) != self._written:
+            used = int(self.percent(at) * GI)
+            self._written, self._usage = written, Usage(used, 100 * GI, 100 * GI - used)
+        return self._usage
 
 
 def cost(size: int) -> float:

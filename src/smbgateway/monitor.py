@@ -187,13 +187,16 @@ class Monitor:
 
     def _judge(self, world: World, fresh: Mapping[str, Usage], now: float) -> None:
         notices: list[Notice] = []
+        judged = []
         for key, usage in fresh.items():
             watched = self.watched[key]
-            gateway = world.gateways[watched.share.gateway]
             seen = (usage.used, usage.limit, watched.share.digest, watched.outlook and watched.outlook.at)
-            if watched.standing.settled and not gateway.cluster and self._judged_of.get(key) == seen:
+            same = self._judged_of.get(key) == seen and watched.standing.settled
+            gateway = world.gateways[watched.share.gateway]
+            if same and not gateway.cluster:
                 continue
             self._judged_of[key] = seen
+            judged.append(key)
             standing, events = self._judged(watched, usage, gateway, now)
             for event in events:
                 told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
@@ -203,8 +206,9 @@ class Monitor:
         if notices:
             self.courier.tell(notices)  # before it is kept as told: twice is better than never
             self.history.note(json.dumps(event_row(each)) for each in notices)
-        for key in fresh:
-            self._keep(key)
+        for key in judged:
+            if not self._keep(key):
+                del self._judged_of[key]  # so that it is tried again
 
     def _judged(self, watched: Watched, usage: Usage, gateway: Gateway, now: float) -> tuple[Standing, list[Event]]:
         """Of the members of a cluster the first tells; another when that one has not done so for a while."""
@@ -217,13 +221,17 @@ class Monitor:
         standing, filling = judge_forecast(standing, days, now, levels, patience)
         return standing, [each for each in (event, filling) if each]
 
-    def _keep(self, key: str) -> None:
-        """Of users only what was told: they are many, and a file costs."""
+    def _keep(self, key: str) -> bool:
+        """Publish what was told, of users no more than that: they are many, and a file costs. False: it failed."""
         standing, levels = self.watched[key].standing, self.watched[key].share.levels
         wanted = (standing.level, standing.since, standing.limit, standing.filling, levels)
         quiet = self.watched[key].user and standing.level == "ok" and not standing.filling and key not in self._kept
-        if not quiet and self._kept.get(key) != wanted and self.published.keep(key, standing, levels):
+        if quiet or self._kept.get(key) == wanted:
+            return True
+        kept = self.published.keep(key, standing, levels)
+        if kept:
             self._kept[key] = wanted
+        return kept
 
     def _publish(self, world: World, now: float, elapsed: float) -> None:
         shares = [key for key, watched in self.watched.items() if not watched.user]

@@ -54,26 +54,28 @@ class Forecast:
         return "no end in sight"
 
 
-def forecast(points: Sequence[Point]) -> Forecast:
-    """The forecast at the last of the points, which are in order of time; 30 days of them count."""
+def forecast(points: Sequence[Point], entire: Trend | None = None) -> Forecast:
+    """The forecast at the last of the points, which are in order of time; 30 days of them count.
+
+    entire  the trend over these 30 days, from who has it already
+    """
     if not points or points[-1].quota is None:
         return Forecast("no quota" if points else "unknown")
     room = points[-1].quota - points[-1].used
     if room <= 0:
         return Forecast("full", likely=0.0)
-    trend = latest_trend(points)
+    trend = latest_trend(points, entire or measure(points, WINDOWS[-1]))
     if trend.rate is None:
         return Forecast("unknown", points=trend.points)
     return extrapolate(trend, trend.rate, room)
 
 
-def latest_trend(points: Sequence[Point]) -> Trend:
+def latest_trend(points: Sequence[Point], trend: Trend) -> Trend:
     """The trend over all that was seen; where growth has risen, over the later half of it, and so on.
 
     Not where it fell: an office that rests at night or on Sunday goes on, and an early warning costs
     less than a late one.
     """
-    trend = measure(points, WINDOWS[-1])
     while trend.risen:
         later = measure(points, trend.span / 2)
         if later.rate is None:

@@ -189,6 +189,17 @@ class History:
 
         return self._do(read, [])
 
+    def ends(self, name: str, grain: Grain, begin: float, now: float, every: int = 1) -> list[Point]:
+        """As `buckets`, those that ended before now: when they ended, and what was used and the limit then."""
+        width = WIDTHS[grain]
+        query = f"SELECT at + {width}, used, bound FROM {grain} WHERE series = ? AND at >= ? AND at < ?"  # noqa: S608
+
+        def read(database: sqlite3.Connection) -> list[Point]:
+            values = (self._series.get(name), int(begin), now - width, width * every)
+            return database.execute(f"{query} AND at % ? = 0 ORDER BY at", values).fetchall()
+
+        return self._do(read, [])
+
     def quarters(self, begin: float, end: float) -> dict[str, list[Point]]:
         """The quarters of all shares."""
         query = "SELECT at, used, bound FROM quarter WHERE series = ? AND at BETWEEN ? AND ? ORDER BY at"

@@ -1,11 +1,11 @@
 """Where the usage of one share leads: its trends and its forecast, from what the history has of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from .forecast import Forecast, forecast
-from .history import QUARTER, WIDTHS, Bucket, Grain, History
+from .history import QUARTER, History
 from .trend import DAY, WINDOWS, Point, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
@@ -64,23 +64,20 @@ class Outlook:
 
 def outlook(history: History, key: str, now: float, used: int, limit: int | None) -> Outlook:
     """The outlook of a share that uses so much now."""
+    hours = history.ends(key, "hour", now - WINDOWS[-1], now, SPARSE)
+    if not hours or now - hours[0][0] < FEW:
+        hours = history.ends(key, "hour", now - FEW, now)
+    long = bool(hours) and now - hours[0][0] >= LONG
+    quarters = history.ends(key, "quarter", now - (DAY + QUARTER if long else LONG), now)
     last = Point(now, used, limit)
-    quarters = points("quarter", history.buckets(key, "quarter", now - LONG, now))
-    hours = points("hour", history.buckets(key, "hour", now - WINDOWS[-1], now, SPARSE))
-    if not hours or now - hours[0].at < FEW:
-        hours = points("hour", history.buckets(key, "hour", now - FEW, now))
-    recent = [*before(quarters, now), last]
-    whole = [*before(hours, now), last] if hours and now - hours[0].at >= LONG else recent
+    recent, whole = ([*map(Point._make, each), last] for each in (quarters, hours if long else quarters))
+    entire = measure(whole, WINDOWS[-1])
     seen = now - whole[0].at
-    trends = [measure(recent, DAY), *(measure(whole, window) for window in WINDOWS[1:] if seen >= window / 2)]
-    return Outlook(now, used, limit, tuple(trends), forecast(whole))
+    trends = [cut(entire, whole, window) for window in WINDOWS[1:] if seen >= window / 2]
+    return Outlook(now, used, limit, (cut(entire, recent, DAY), *trends), forecast(whole, entire))
 
 
-def points(grain: Grain, buckets: Iterable[Bucket]) -> list[Point]:
-    """Buckets as points: what was used at their end."""
-    return [Point(float(bucket.at + WIDTHS[grain]), bucket.used, bucket.limit) for bucket in buckets]
-
-
-def before(series: Sequence[Point], now: float) -> list[Point]:
-    """The points that are not of the future: a clock may have been set back."""
-    return [point for point in series if point.at < now]
+def cut(entire: Trend, points: Sequence[Point], window: float) -> Trend:
+    """The trend over a window: that over all that was seen, where the window holds it."""
+    same = entire.points == len(points) and entire.span <= window
+    return replace(entire, window=window) if same else measure(points, window)

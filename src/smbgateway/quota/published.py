@@ -32,16 +32,18 @@ OFTEN, SELDOM = 1800, 3600  # seconds between two writes
 
 def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, Any]:
     """The points of one share on the grid that ends at `last`; null where nothing is known."""
-    known = {at // QUARTER * QUARTER: (used, limit) for at, used, limit in points}
-    grid = [known.get(at) for at in range(last - QUARTER * (count - 1), last + 1, QUARTER)]
-    unit, highest = 1024, max((point[0] for point in grid if point), default=0)
+    known = {point[0] // QUARTER * QUARTER: point for point in points}
+    grid = list(map(known.get, range(last - QUARTER * (count - 1), last + 1, QUARTER)))
+    unit, highest = 1024, max([point[1] for point in grid if point], default=0)
     while highest // unit >= DIGITS:
         unit *= 2
     limits: list[list[int | None]] = []
+    former: object = limits  # unlike any limit
     for number, point in enumerate(grid):
-        if point and (not limits or limits[-1][1] != point[1]):
-            limits.append([number, point[1]])
-    return {"unit": unit, "used": [point and round(point[0] / unit) for point in grid], "limit": limits}
+        if point and point[2] != former:
+            former = point[2]
+            limits.append([number, point[2]])
+    return {"unit": unit, "used": [point and round(point[1] / unit) for point in grid], "limit": limits}
 
 
 def unpack(packed: Mapping[str, Any], last: int) -> list[Point]:

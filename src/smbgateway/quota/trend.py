@@ -11,7 +11,7 @@ import statistics
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby, pairwise
+from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
 
 DAY = 86400.0
@@ -95,13 +95,16 @@ def usage_jumps(points: Sequence[Point]) -> list[Jump]:
     if not rates:
         return []
     greatest = max(point.used for point in points)
-    usual = statistics.median(map(abs, rates))
+    speeds = [abs(rate) for rate in rates]
+    usual = statistics.median(speeds)
+    if max(speeds) <= SUDDEN * usual:
+        return []
     found: dict[bool, list[Jump]] = {True: [], False: []}
     ways = [0 if abs(rate) <= FAST * usual else 1 if rate > 0 else -1 for rate in rates]
     for way, run in groupby(range(len(rates)), ways.__getitem__):
         numbers = list(run)
         before, after = points[numbers[0]], points[numbers[-1] + 1]
-        sudden = way and max(abs(rates[i]) for i in numbers) > SUDDEN * usual
+        sudden = way and max(speeds[i] for i in numbers) > SUDDEN * usual
         over = way < 0 or after.at < points[-1].at - QUIET
         if sudden and over and abs(after.used - before.used) > SMALL * greatest:
             found[way > 0].append(Jump(before.at, after.at, after.used - before.used, "usage"))
@@ -141,7 +144,11 @@ def _with_rate(seen: Trend, series: Sequence[tuple[float, float]]) -> Trend:
     parts = days if whole else min(PARTS, seen.points - 1)
     width = DAY if whole else seen.span / parts
     levels = _levels(series, width, parts)
-    slopes = [(levels[j] - levels[i]) / ((j - i) * width) for i, j in combinations(range(parts + 1), 2)]
+    slopes = [
+        (after - before) / (apart * width)
+        for apart in range(1, parts + 1)
+        for before, after in zip(levels, levels[apart:], strict=False)
+    ]
     grown = [(after - before) / width for before, after in pairwise(levels)]
     earlier, later = grown[: parts // 2], grown[(parts + 1) // 2 :]
     rise = statistics.fmean(later) - statistics.fmean(earlier)
