@@ -187,14 +187,14 @@ class Month(Monitor):
 
     def read(self, world: World, shares: Mapping[str, Share]) -> None:
         """What the lives say."""
-        known = self.watched
-        self.watched = {
-            key: Watched(
-                share, "", Reading(self.lives[key].usage(self.time), self.time, ""),
-                *((known[key].standing, known[key].outlook) if key in known else (self.published.standing(key),)),
-            )
-            for key, share in shares.items()
-        }  # fmt: skip
+        self.watched = {key: self._seen(key, share) for key, share in shares.items()}
+
+    def _seen(self, key: str, share: Share) -> Watched:
+        usage, known = self.lives[key].usage(self.time), self.watched.get(key)
+        if known and known.reading.usage is usage:
+            return known
+        standing, outlook = (known.standing, known.outlook) if known else (self.published.standing(key), None)
+        return Watched(share, "", Reading(usage, self.time, ""), standing, outlook)
 
     def go_on(self, minutes: int) -> None:
         """A sample each minute."""

@@ -8,10 +8,11 @@ term what is not known of the rate. Nothing is said beyond ten times the time th
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Literal
 
-from .trend import DAY, LEAST, WINDOWS, Point, Trend, measure
+from .trend import DAY, LEAST, WINDOWS, Sample, Trend, measure
 
 Kind = Literal["no quota", "full", "unknown", "fills", "open"]
 SURE = 0.8
@@ -54,14 +55,15 @@ class Forecast:
         return "no end in sight"
 
 
-def forecast(points: Sequence[Point], entire: Trend | None = None) -> Forecast:
+def forecast(points: Sequence[Sample], entire: Trend | None = None) -> Forecast:
     """The forecast at the last of the points, which are in order of time; 30 days of them count.
 
     entire  the trend over these 30 days, from who has it already
     """
-    if not points or points[-1].quota is None:
+    _, used, quota = points[-1] if points else (0.0, 0, None)
+    if quota is None:
         return Forecast("no quota" if points else "unknown")
-    room = points[-1].quota - points[-1].used
+    room = quota - used
     if room <= 0:
         return Forecast("full", likely=0.0)
     trend = latest_trend(points, entire or measure(points, WINDOWS[-1]))
@@ -70,7 +72,7 @@ def forecast(points: Sequence[Point], entire: Trend | None = None) -> Forecast:
     return extrapolate(trend, trend.rate, room)
 
 
-def latest_trend(points: Sequence[Point], trend: Trend) -> Trend:
+def latest_trend(points: Sequence[Sample], trend: Trend) -> Trend:
     """The trend over all that was seen; where growth has risen, over the later half of it, and so on.
 
     Not where it fell: an office that rests at night or on Sunday goes on, and an early warning costs
@@ -110,6 +112,7 @@ def _within(way: float, speed: float, reach: float) -> float | None:
     return way / speed if way <= speed * reach else None
 
 
+@cache
 def student(freedom: int) -> float:
     """The quantile of Student's t that leaves a tenth above (Cornish-Fisher; within 2 % from 3 degrees on)."""
     z = NormalDist().inv_cdf((1 + SURE) / 2)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from .forecast import Forecast, forecast
 from .history import QUARTER, History
-from .trend import DAY, WINDOWS, Point, Trend, measure
+from .trend import DAY, WINDOWS, Sample, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
 SOONEST, LATEST = 3600.0, 6 * 3600.0  # seconds until it is made anew
@@ -69,15 +69,16 @@ def outlook(history: History, key: str, now: float, used: int, limit: int | None
         hours = history.ends(key, "hour", now - FEW, now)
     long = bool(hours) and now - hours[0][0] >= LONG
     quarters = history.ends(key, "quarter", now - (DAY + QUARTER if long else LONG), now)
-    last = Point(now, used, limit)
-    recent, whole = ([*map(Point._make, each), last] for each in (quarters, hours if long else quarters))
+    last = (now, used, limit)
+    recent: list[Sample] = [*quarters, last]
+    whole: list[Sample] = [*hours, last] if long else recent
     entire = measure(whole, WINDOWS[-1])
-    seen = now - whole[0].at
+    seen = now - whole[0][0]
     trends = [cut(entire, whole, window) for window in WINDOWS[1:] if seen >= window / 2]
     return Outlook(now, used, limit, (cut(entire, recent, DAY), *trends), forecast(whole, entire))
 
 
-def cut(entire: Trend, points: Sequence[Point], window: float) -> Trend:
+def cut(entire: Trend, points: Sequence[Sample], window: float) -> Trend:
     """The trend over a window: that over all that was seen, where the window holds it."""
     same = entire.points == len(points) and entire.span <= window
     return replace(entire, window=window) if same else measure(points, window)

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from operator import itemgetter, lt, sub, truediv
 from typing import Literal, NamedTuple
 
 DAY = 86400.0
@@ -24,6 +25,9 @@ HABIT = 3
 QUIET = 2 * DAY  # what grew at once may be a nightly backup until then
 CANCELLED = 0.2  # of a variance is left at least
 RISEN, MARKED = 3.0, 0.2  # standard errors, and part of the former rate
+
+
+Sample = tuple[float, int, int | None]  # as Point: a plain row of the history will do
 
 
 class Point(NamedTuple):
@@ -61,41 +65,51 @@ class Trend:
     risen: bool = False  # the later half grew so much more than the earlier one that it is not chance
 
 
-def trends(points: Sequence[Point]) -> list[Trend]:
+def trends(points: Sequence[Sample]) -> list[Trend]:
     """One trend for each window of which at least half was seen; the first always, unless there is no point."""
     if not points:
         return []
-    seen = points[-1].at - points[0].at
+    seen = points[-1][0] - points[0][0]
     return [measure(points, window) for window in WINDOWS if window == DAY or seen >= window / 2]
 
 
-def measure(points: Sequence[Point], window: float) -> Trend:
+def measure(points: Sequence[Sample], window: float) -> Trend:
     """The trend over the last `window` seconds of points that are in order of time, at least one."""
-    cleaned = distinct(points[bisect_left(points, points[-1].at - window, key=lambda point: point.at) :])
-    first, last = cleaned[0], cleaned[-1]
+    cleaned = distinct(points[bisect_left(points, points[-1][0] - window, key=itemgetter(0)) :])
     jumps = usage_jumps(cleaned)
-    seen = Trend(window, last.at - first.at, len(cleaned), last.used - first.used, tuple(sorted_jumps(cleaned, jumps)))
+    times, used, _ = columns(cleaned)
+    span, change = times[-1] - times[0], used[-1] - used[0]
+    seen = Trend(window, span, len(cleaned), change, tuple(sorted_jumps(cleaned, jumps)))
     if len(cleaned) < LEAST:
         return seen
-    trend, added = _with_rate(seen, _without(cleaned, jumps)), [jump for jump in jumps if jump.size > 0]
+    trend, added = _with_rate(seen, times, _without(cleaned, jumps)), [jump for jump in jumps if jump.size > 0]
     if not added:
-        return replace(trend, surprise=trend.spread)
+        return trend
     fallen = _without(cleaned, [jump for jump in jumps if jump.size < 0])
-    return replace(trend, surprise=_with_rate(seen, fallen).spread)
+    return replace(trend, surprise=_with_rate(seen, times, fallen).spread)
 
 
-def distinct(points: Sequence[Point]) -> list[Point]:
+def columns(points: Sequence[Sample]) -> tuple[Sequence[float], Sequence[int], Sequence[int | None]]:
+    """Times, bytes used, quotas."""
+    times, used, quotas = zip(*points, strict=True)
+    return times, used, quotas
+
+
+def distinct(points: Sequence[Sample]) -> Sequence[Sample]:
     """The points without those at the same time as the one before."""
-    return [points[0], *(after for before, after in pairwise(points) if after.at > before.at)]
+    times = [point[0] for point in points]
+    if all(map(lt, times, times[1:])):  # as nearly always
+        return points
+    return [points[0], *(after for before, after in pairwise(points) if after[0] > before[0])]
 
 
-def usage_jumps(points: Sequence[Point]) -> list[Jump]:
+def usage_jumps(points: Sequence[Sample]) -> list[Jump]:
     """Changes far faster than usual, with what belongs to them. What grew lately is none: it may go on, or return."""
-    rates = _rates(points)
+    times, used, _ = columns(points)
+    rates = _rates(times, used)
     if not rates:
         return []
-    greatest = max(point.used for point in points)
-    speeds = [abs(rate) for rate in rates]
+    speeds = list(map(abs, rates))
     usual = statistics.median(speeds)
     if max(speeds) <= SUDDEN * usual:
         return []
@@ -103,47 +117,50 @@ def usage_jumps(points: Sequence[Point]) -> list[Jump]:
     ways = [0 if abs(rate) <= FAST * usual else 1 if rate > 0 else -1 for rate in rates]
     for way, run in groupby(range(len(rates)), ways.__getitem__):
         numbers = list(run)
-        before, after = points[numbers[0]], points[numbers[-1] + 1]
+        before, after = numbers[0], numbers[-1] + 1
+        size = used[after] - used[before]
         sudden = way and max(speeds[i] for i in numbers) > SUDDEN * usual
-        over = way < 0 or after.at < points[-1].at - QUIET
-        if sudden and over and abs(after.used - before.used) > SMALL * greatest:
-            found[way > 0].append(Jump(before.at, after.at, after.used - before.used, "usage"))
+        over = way < 0 or times[after] < times[-1] - QUIET
+        if sudden and over and abs(size) > SMALL * max(used):
+            found[way > 0].append(Jump(times[before], times[after], size, "usage"))
     return [jump for jumps in found.values() if len(jumps) < HABIT for jump in jumps]
 
 
-def _rates(points: Sequence[Point]) -> list[float]:
-    return [(after.used - before.used) / (after.at - before.at) for before, after in pairwise(points)]
+def _rates(times: Sequence[float], used: Sequence[int]) -> list[float]:
+    return list(map(truediv, map(sub, used[1:], used), map(sub, times[1:], times)))
 
 
-def sorted_jumps(points: Sequence[Point], jumps: Iterable[Jump]) -> list[Jump]:
+def sorted_jumps(points: Sequence[Sample], jumps: Iterable[Jump]) -> list[Jump]:
     """Jumps of usage and of the quota in order of time."""
+    times, _, limits = columns(points)
     quotas = [
-        Jump(before.at, after.at, (after.quota or 0) - (before.quota or 0), "quota")
-        for before, after in pairwise(points)
-        if after.quota != before.quota
+        Jump(times[i - 1], times[i], (limits[i] or 0) - (limits[i - 1] or 0), "quota")
+        for i in (range(1, len(limits)) if len(set(limits)) > 1 else ())
+        if limits[i] != limits[i - 1]
     ]
     return sorted([*jumps, *quotas], key=lambda jump: jump.at)
 
 
-def _without(points: Sequence[Point], jumps: Sequence[Jump]) -> list[tuple[float, float]]:
+def _without(points: Sequence[Sample], jumps: Sequence[Jump]) -> Sequence[float]:
     """Usage as if it had gone on as usual during the jumps."""
+    times, used, _ = columns(points)
     if not jumps:
-        return [(point.at, point.used) for point in points]
-    level, usual = float(points[0].used), statistics.median(_rates(points))
-    series = [(points[0].at, level)]
-    for before, after in pairwise(points):
-        within = any(jump.began <= before.at < jump.at for jump in jumps)
-        level += usual * (after.at - before.at) if within else after.used - before.used
-        series.append((after.at, level))
+        return used
+    level, usual = float(used[0]), statistics.median(_rates(times, used))
+    series = [level]
+    for (before, former, _), (at, after, _) in pairwise(points):
+        within = any(jump.began <= before < jump.at for jump in jumps)
+        level += usual * (at - before) if within else after - former
+        series.append(level)
     return series
 
 
-def _with_rate(seen: Trend, series: Sequence[tuple[float, float]]) -> Trend:
+def _with_rate(seen: Trend, times: Sequence[float], used: Sequence[float]) -> Trend:
     days = int(seen.span // DAY)
     whole = 4 <= days < seen.points
     parts = days if whole else min(PARTS, seen.points - 1)
     width = DAY if whole else seen.span / parts
-    levels = _levels(series, width, parts)
+    levels = _levels(times, used, width, parts)
     slopes = [
         (after - before) / (apart * width)
         for apart in range(1, parts + 1)
@@ -151,15 +168,18 @@ def _with_rate(seen: Trend, series: Sequence[tuple[float, float]]) -> Trend:
     ]
     grown = [(after - before) / width for before, after in pairwise(levels)]
     earlier, later = grown[: parts // 2], grown[(parts + 1) // 2 :]
-    rise = statistics.fmean(later) - statistics.fmean(earlier)
+    former = statistics.fmean(earlier)
+    rise = statistics.fmean(later) - former
     chance = ((_variance(earlier) + _variance(later)) / len(later)) ** 0.5
+    spread = _spread(grown, width)
     return Trend(
         seen.window, seen.span, seen.points, seen.change, seen.jumps,
         rate=statistics.median(slopes),
         acceleration=rise / (width * (parts - len(later))),
-        spread=_spread(grown, width),
+        spread=spread,
+        surprise=spread,
         parts=parts,
-        risen=rise > max(RISEN * chance, MARKED * abs(statistics.fmean(earlier))),
+        risen=rise > max(RISEN * chance, MARKED * abs(former)),
     )  # fmt: skip
 
 
@@ -179,13 +199,12 @@ def _spread(grown: Sequence[float], width: float) -> float:
     return math.sqrt(lasting / (len(grown) - 1) * width)
 
 
-def _levels(series: Sequence[tuple[float, float]], width: float, parts: int) -> list[float]:
+def _levels(times: Sequence[float], used: Sequence[float], width: float, parts: int) -> list[float]:
     """Usage at equidistant moments up to the last point, straight lines between points."""
-    moments = [series[-1][0] - (parts - number) * width for number in range(parts)]
     levels, position = [], 1
-    for moment in moments:
-        while series[position][0] < moment:
-            position += 1
-        (start, low), (end, high) = series[position - 1], series[position]
-        levels.append(low + (high - low) * (moment - start) / (end - start))
-    return [*levels, series[-1][1]]
+    for number in range(parts):
+        moment = times[-1] - (parts - number) * width
+        position = bisect_left(times, moment, position)
+        start, low = times[position - 1], used[position - 1]
+        levels.append(low + (used[position] - low) * (moment - start) / (times[position] - start))
+    return [*levels, used[-1]]
