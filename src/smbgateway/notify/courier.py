@@ -99,7 +99,7 @@ class Courier:
             error = self.send(receiver, batch)
             arrived = True
         except GatewayError as problem:
-            error = problem.reason
+            error = advised(problem)
         finally:
             with self._lock:
                 self._finish(receiver.name, queue, batch, arrived, error)
@@ -137,7 +137,7 @@ class Courier:
         try:
             return self.send(receiver, [notice])
         except GatewayError as error:
-            return error.reason
+            return advised(error)
 
     def show(self) -> list[dict[str, Any]]:
         """Each receiver with what waits for it, and why."""
@@ -180,6 +180,11 @@ class Courier:
                 name, _, end = entry.name.rpartition(".")
                 if end == "json" and not name.startswith("."):
                     self._queues[name] = Queue(_read(entry.path))
+
+
+def advised(error: GatewayError) -> str:
+    """What failed, why, and what to do, in a line."""
+    return f"{error.reason} ({error.hint})" if error.hint else error.reason
 
 
 def _read(path: str) -> list[Notice]:

@@ -15,7 +15,7 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 
 from .. import __version__
-from ..errors import Failed, GatewayError
+from ..errors import Failed, GatewayError, Unavailable
 from ..host import Host
 from ..model import JournalWay, MailWay, ProxmoxWay, Receiver, WebhookWay
 from .notice import Notice, merged
@@ -25,6 +25,9 @@ MANY = 20  # notices that Proxmox VE is given one by one: it makes a mail of eac
 TEMPLATE = "smbgateway"
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 SYSLOG = "/dev/log"
+NO_LOG = (
+    "start systemd-journald or rsyslog, or have somebody told by mail: pve-smbgateway notify create NAME --mail ADDRESS"
+)
 DAEMON = 3 << 3  # the facility (syslog(3)); its severities are below
 PRIORITIES = {"info": 6, "notice": 5, "warning": 4, "error": 3}
 PRIORITY = {"info": 1, "notice": 3, "warning": 5, "error": 8}  # of gotify, which reads `title`, `message`, `priority`
@@ -98,7 +101,10 @@ class Ways:
     def _log(self, notices: Sequence[Notice]) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
             log.settimeout(PATIENCE)
-            log.connect(self.syslog)
+            try:
+                log.connect(self.syslog)
+            except (FileNotFoundError, ConnectionRefusedError) as error:
+                raise Unavailable(f"nothing takes entries of the log at {self.syslog}", said(error), NO_LOG) from error
             for notice in notices:
                 log.send(
                     f"<{DAEMON | PRIORITIES[notice.severity]}>pve-smbgateway[{os.getpid()}]: {notice.subject}".encode()
