@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from . import __version__
 from .blueprint import Blueprint
@@ -21,15 +22,17 @@ from .live import live_text
 from .model import Gateway, Share
 from .notify.courier import Courier
 from .notify.notice import Notice
+from .quota.doubts import Doubts, doubted
+from .quota.elsewhere import Elsewhere
 from .quota.exposition import exposition
 from .quota.forecast import Forecast
-from .quota.history import QUARTER, History
+from .quota.history import EVENTS, QUARTER, History
 from .quota.levels import Event, Standing, judge, judge_forecast
 from .quota.outlook import outlook
 from .quota.published import POINTS, Published
 from .quota.reader import Reader, Reading
 from .quota.rows import Row, Watched, row, user_row
-from .quota.telling import notice
+from .quota.telling import doubt_notice, notice
 from .sources import Source, Usage
 from .sources.bulk import Batch, Bulk, Found
 from .world import World
@@ -62,9 +65,11 @@ class Monitor:
         site = engine.site
         self.history = History(site.paths.history)
         self.published = Published(site.paths.config, site.node)
+        self.elsewhere = Elsewhere(self.published.folder, site.node, self.published.told)
         self.reader, self.bulk = Reader(clock), Bulk(site.host)
         self.watched: Mapping[str, Watched] = {}
         self.rows: Mapping[str, Row] = {}  # of shares
+        self.others: Mapping[str, Row] = {}  # of shares that other nodes watch
         self.users: Mapping[str, list[Row]] = {}  # of their users, by share
         self.listing = listing([], [])  # all rows, for who asks: to write 10,000 anew takes a tenth of a second
         self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
@@ -72,6 +77,7 @@ class Monitor:
         self._marks: dict[str, object] = {}
         self._judged_of: dict[str, object] = {}  # what each was judged by; without a change there is nothing to say
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
+        self._doubts: Doubts | None = None  # as told before the start: the history knows
         self._sizes = Sizes(engine)
         self._sampled = self._cleaned = -HOUR
         self._folded = 0
@@ -120,7 +126,7 @@ class Monitor:
         if elapsed - self._sampled >= SAMPLE:
             self._sampled = elapsed
             self._sample(world, now, elapsed)
-        self._show(now)
+        self._show(world, now)
         self._sizes.publish(world, {key: watched.reading for key, watched in self.watched.items()}, now)
         self.seconds = time.monotonic() - began
         if self.textfile:
@@ -168,6 +174,7 @@ class Monitor:
             self._folded = int(now // QUARTER)
         self._look_ahead(fresh, now)
         self._judge(world, fresh, now)
+        self._doubt(now)
         self._publish(world, now, elapsed)
 
     def _look_ahead(self, fresh: Mapping[str, Usage], now: float) -> None:
@@ -233,6 +240,19 @@ class Monitor:
             self._kept[key] = wanted
         return kept
 
+    def _doubt(self, now: float) -> None:
+        """Tell of shares that cannot be read."""
+        if self._doubts is None:
+            self._doubts = Doubts(doubted(self.events(EVENTS)))
+        reasons = {key: watched.reading.unknown for key, watched in self.watched.items() if not watched.user}
+        notices = []
+        for doubt in self._doubts.judge(reasons, now):
+            watched, node = self.watched[doubt.key], self.engine.site.node
+            notices.append(doubt_notice(doubt, watched.share, watched.standing.level, watched.reading, now, node))
+        if notices:
+            self.courier.tell(notices)
+            self.history.note(json.dumps(event_row(each)) for each in notices)
+
     def _publish(self, world: World, now: float, elapsed: float) -> None:
         shares = [key for key, watched in self.watched.items() if not watched.user]
         if self.published.due(now, len(shares)):
@@ -265,17 +285,20 @@ class Monitor:
         if notices:
             self.courier.tell(notices)
 
-    def _show(self, now: float) -> None:
+    def _show(self, world: World, now: float) -> None:
         """The rows that the API tells; each with the round in which it became what it is, but for the time itself."""
-        rows = {key: row(watched, now) for key, watched in self.watched.items() if not watched.user}
+        node = self.engine.site.node
+        rows = {key: row(watched, now, node) for key, watched in self.watched.items() if not watched.user}
+        others = self.elsewhere.rows(world.shares, rows, now)
         users: dict[str, list[Row]] = {}
         for watched in self.watched.values():
             if watched.user:
                 users.setdefault(watched.share.key, []).append(user_row(watched, now))
         turn, self.users = self.turn + 1, users
-        marks = {key: mark(self.watched[key]) for key in rows}
+        marks = {key: mark(self.watched[key]) for key in rows} | others
         self.changed = {k: self.changed[k] if self._marks.get(k) == each else turn for k, each in marks.items()}
-        self.rows, self._marks, self.listing = rows, marks, listing(rows.values(), self.troubles)
+        self.rows, self.others, self._marks = rows, others, marks
+        self.listing = listing(chain(rows.values(), others.values()), self.troubles)
         self.turn = turn
 
     # -- questions --------------------------------------------------------------------------------------------------

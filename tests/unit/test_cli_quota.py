@@ -19,6 +19,7 @@ ROW: dict[str, Any] = {
     "key": "lab/docs", "name": "docs", "gateway": "lab", "used": 9 * GI, "limit": 10 * GI, "available": GI,
     "percent": 90.0, "level": "warning", "since": AT, "at": AT, "unknown": "", "change_24h": -GI, "rate": GI,
     "forecast": "full in 9 to 12 days (80 %)", "full_in": 10.0, "full_earliest": 9.0, "full_latest": 12.0,
+    "node": "one",
 }  # fmt: skip
 OPEN = {**ROW, "key": "lab/open", "name": "open", "limit": None, "percent": None, "level": "ok", "change_24h": None}
 OPEN |= {"forecast": "no quota", "full_in": None, "full_earliest": None, "full_latest": None}
@@ -58,11 +59,21 @@ def test_what_cannot_be_read_is_unknown_since_when_and_why_and_the_status_is_1(e
     assert run("quota")[0] == 1
 
 
+def test_shares_of_other_nodes_have_their_node_and_their_age(engine: Engine, run: Run) -> None:
+    before = int(time.time()) - 37 * 60
+    answer(engine, ROW, {**OPEN, "key": "far/open", "node": "two", "forecast": "", "at": before})
+    head, own, other = run("quota")[1].splitlines()
+    assert head.split()[:2] == ["SHARE", "NODE"]
+    assert own.split()[:2] == ["lab/docs", "one"]
+    assert other.split()[:2] == ["far/open", "two"]
+    assert other.endswith(", 37 minutes ago")
+
+
 def test_values_for_a_spreadsheet(engine: Engine, run: Run) -> None:
     answer(engine, ROW)
     head, line = run("quota", "--csv")[1].splitlines()
     assert head.startswith("key,used,limit,available,percent,level,since,at,unknown,change_24h,rate,full_in")
-    assert line == f"lab/docs,{9 * GI},{10 * GI},{GI},90.0,warning,{AT},{AT},,{-GI},{GI},10.0,9.0,12.0"
+    assert line == f"lab/docs,{9 * GI},{10 * GI},{GI},90.0,warning,{AT},{AT},,{-GI},{GI},10.0,9.0,12.0,one"
     assert json.loads(run("quota", "--json")[1])["shares"] == [ROW]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from smbgateway.model import Gateway, Levels, Share
-from smbgateway.quota.history import DAY
+from smbgateway.quota.history import DAY, QUARTER
 from smbgateway.quota.levels import Standing
-from smbgateway.quota.published import Published, read_history
+from smbgateway.quota.published import Published, history_text, read_history
 
 from .monitored import GI, NOON, Lab
 
@@ -87,6 +87,31 @@ def test_a_source_that_cannot_be_read_is_unknown_since_when_and_why(lab: Lab) ->
     lab.host.broken = ""
     lab.tick()
     assert (lab.row()["unknown"], lab.row()["at"]) == ("", int(lab.now))
+
+
+def test_that_a_share_cannot_be_read_is_told_once_and_when_it_can_again(lab: Lab) -> None:
+    lab.tick()
+    lab.host.broken = "pool I/O is currently suspended"
+    assert lab.tick(times=5) == []
+    told = lab.tick(times=20)
+    assert [line.partition(": ")[0] for line in told] == ["share docs cannot be read"]
+    assert told[0].endswith("pool I/O is currently suspended")
+    lab.fresh()
+    assert lab.tick(times=20) == []
+    lab.host.broken = ""
+    assert lab.tick(times=15) == []
+    assert lab.tick(times=30) == ["share docs can be read again"]
+    cleared, raised = lab.monitor.events(10)
+    assert (raised["about"], raised["kind"], cleared["kind"]) == ("unknown", "raised", "cleared")
+    assert raised["reason"].endswith("suspended")
+
+
+def test_a_place_that_fails_now_and_then_is_not_told_of(lab: Lab) -> None:
+    for _ in range(10):
+        lab.host.broken = "busy"
+        assert lab.tick(times=4) == []
+        lab.host.broken = ""
+        assert lab.tick(times=1) == []
 
 
 def test_a_share_whose_place_cannot_be_on_this_node_hides_no_other(lab: Lab) -> None:
@@ -192,6 +217,52 @@ def test_the_second_member_of_a_cluster_says_nothing_of_what_the_first_has_told(
     first.keep("files/docs", Standing("warning", second.now, 10 * GI), Levels())
     assert second.tick(times=30) == []
     assert second.row()["level"] == "warning"
+
+
+def published_by(lab: Lab, node: str, used: int, limit: int | None) -> None:
+    """The file of another node that watches `far/docs`."""
+    at = int(lab.now) // QUARTER * QUARTER - QUARTER
+    folder = Path(f"{lab.engine.site.paths.config}/history")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{node}.json").write_text(history_text({"far/docs": [(at, used, limit)]}, lab.now))
+
+
+@pytest.fixture
+def near(lab: Lab) -> Lab:
+    """A node that has `files`, beside `two`, which has `far`."""
+    lab.put(Gateway(name="far", mode={"kind": "native", "node": "two"}))
+    source = {"kind": "zfs", "dataset": "tank/far"}
+    lab.put(Share.model_validate({"name": "docs", "gateway": "far", "source": source, "quota": 10 * GI}))
+    return lab
+
+
+def test_shares_of_other_nodes_are_listed_as_those_publish_them(near: Lab) -> None:
+    published_by(near, "two", 9 * GI, 10 * GI)
+    Published(near.engine.site.paths.config, "two").keep("far/docs", Standing("warning", NOON, 10 * GI), Levels())
+    near.tick()
+    api = near.api()
+    own, other = api.get("/v1/quota")[1]["shares"]
+    assert (own["key"], own["node"], other["key"], other["node"]) == ("files/docs", "one", "far/docs", "two")
+    assert (other["percent"], other["level"], other["since"]) == (90.0, "warning", NOON)
+    assert other["at"] == int(near.now) // QUARTER * QUARTER
+    assert (other["unknown"], other["forecast"]) == ("", "")
+    assert api.get("/v1/quota/show?share=far/docs")[0] == 409
+
+
+def test_a_node_that_publishes_no_more_leaves_its_shares_unknown(near: Lab) -> None:
+    published_by(near, "two", 9 * GI, None)
+    near.tick()
+    near.tick(3 * 3600)
+    assert near.monitor.others["far/docs"]["unknown"] == "node two has published nothing since"
+    assert near.told.subjects() == []
+
+
+def test_a_file_of_another_node_that_is_not_one_hides_nothing(near: Lab) -> None:
+    published_by(near, "two", 9 * GI, None)
+    near.tick()
+    (Path(f"{near.engine.site.paths.config}/history") / "three.json").write_bytes(b"\xff{")
+    near.tick()
+    assert list(near.monitor.others) == ["far/docs"]
 
 
 def test_what_follows_is_sent_shares_that_changed(lab: Lab) -> None:

@@ -58,10 +58,11 @@ class QuotaRow(Strict):
     full_in: float | None = Field(description="days; null: it does not fill, or nobody knows")
     full_earliest: float | None
     full_latest: float | None
+    node: str = Field(description="which says so; another one says it at most each half hour, without a forecast")
 
 
 class QuotaRows(Strict):
-    """The shares of this node."""
+    """The shares of this node, and those that other nodes publish on the store."""
 
     shares: list[QuotaRow]
     troubles: list[str] = Field([], description="what keeps the monitor from its work")
@@ -149,10 +150,11 @@ class QuotaEvent(Strict):
     share: str
     user: str = Field(description="of the share, whom it is about; empty: all of the share")
     kind: Literal["raised", "worse", "better", "cleared"]
-    about: Literal["level", "forecast"]
+    about: Literal["level", "forecast", "unknown"] = Field(description="unknown: the share cannot be read")
+    reason: str = Field("", description="why it cannot be read")
     level: Level
     former: Level
-    used: int
+    used: int | None
     quota: int | None
     percent: float | None
     full_in: float | None = Field(description="seconds")
@@ -170,14 +172,15 @@ class QuotaEvents(Strict):
 def add_quotas(app: FastAPI, monitor: Monitor) -> None:
     """Add the routes."""
 
-    @app.get("/v1/quota", response_model=QuotaRows, summary="What all shares of this node use, and where it leads")
+    @app.get("/v1/quota", response_model=QuotaRows, summary="What all shares use, and where it leads")
     def quotas() -> Response:
         return Response(monitor.listing, media_type="application/json")
 
     @app.get("/v1/quota/show", response_model=QuotaShow, summary="All about one share's quota")
     def show_quota(share: ShareKey) -> Response:
         watched = monitor.find(share)
-        body = row(watched, monitor.clock()) | {"levels": watched.share.levels.model_dump()}
+        own = row(watched, monitor.clock(), monitor.engine.site.node)
+        body = own | {"levels": watched.share.levels.model_dump()}
         body |= {"trends": trend_rows(watched.outlook), "users": monitor.users.get(watched.share.key, [])}
         return Answer(body)
 
@@ -210,7 +213,7 @@ async def stream(monitor: Monitor) -> AsyncIterator[str]:
     """Server-sent events (WHATWG HTML, section 9.2): all rows, then those that changed since."""
     seen, quiet = -1, 0.0
     while True:
-        turn, rows = monitor.turn, monitor.rows
+        turn, rows = monitor.turn, {**monitor.rows, **monitor.others}
         news = [each for key, each in rows.items() if monitor.changed.get(key, 0) > seen] if turn > seen else []
         if news or seen < 0:
             seen, quiet = turn, 0.0

@@ -24,11 +24,12 @@ AMISS = 1
 BAR, HEIGHT = 20, 10
 LEVELS = ("notice", "warning", "critical", "fills_within")
 COLUMNS = ("key", "used", "limit", "available", "percent", "level", "since", "at", "unknown", "change_24h", "rate",
-           "full_in", "full_earliest", "full_latest")  # fmt: skip
+           "full_in", "full_earliest", "full_latest", "node")  # fmt: skip
 POINTS, USERS = (
     ("at", "used", "limit", "low", "high"),
     ("name", "used", "limit", "percent", "level", "since", "unknown"),
 )
+OLD = 600.0  # seconds after which figures are said to be of then
 CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -47,8 +48,11 @@ def amiss(row: dict[str, Any]) -> bool:
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The table, and what keeps the monitor from its work."""
-    rows = [["SHARE", "USED", "", "", "LEVEL", "24 H", "FORECAST"]]
-    rows += [[row["key"], *amount(row), level(row), moved(row["change_24h"]), end(row)] for row in found["shares"]]
+    several = len({row["node"] for row in found["shares"]}) > 1
+    rows = [["SHARE", *(["NODE"] if several else []), "USED", "", "", "LEVEL", "24 H", "FORECAST"]]
+    for row in found["shares"]:
+        words = [*amount(row), level(row), moved(row["change_24h"]), end(row)]
+        rows.append([row["key"], *([row["node"]] if several else []), *words])
     return text.table(rows, "no shares") + [f"! {text.clean(trouble)}" for trouble in found["troubles"]]
 
 
@@ -73,6 +77,9 @@ def level(row: dict[str, Any]) -> str:
 
 def end(row: dict[str, Any]) -> str:
     """The forecast, or since when and why nothing is known."""
+    age = time.time() - row["at"]
+    if not row["unknown"] and not row["forecast"] and row["at"] and age > OLD:  # as another node publishes it
+        return f"as of {moment(row['at'])}, {age / 60:.0f} minutes ago"
     if not row["unknown"]:
         return str(row["forecast"])
     return f"since {moment(row['at'])}: {row['unknown']}" if row["at"] else str(row["unknown"])

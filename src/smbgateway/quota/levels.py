@@ -46,10 +46,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Event:
-    """A change worth telling. `topic` is `level`, or `forecast`: whether the share fills within the days asked for."""
+    """A change worth telling. `topic` is `level`, `forecast`: whether the share fills within the days asked for, or
+    `unknown`: whether it cannot be read."""
 
     kind: Kind
-    topic: Literal["level", "forecast"]
+    topic: Literal["level", "forecast", "unknown"]
     former: Level
     level: Level
     at: float

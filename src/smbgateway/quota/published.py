@@ -125,9 +125,13 @@ class Published:
         self._written[key] = text
         return read_quota(text) or Standing()
 
+    def told(self, key: str) -> Standing | None:
+        """What was told of a share, by whom ever; None where nobody did."""
+        return read_quota(self._read(f"{self.quotas}/{key}.json"))
+
     def newer(self, key: str, standing: Standing) -> Standing:
         """The standing, or what another member of the cluster has told since."""
-        told = read_quota(self._read(f"{self.quotas}/{key}.json"))
+        told = self.told(key)
         if told is None or (told.level, told.filling) == (standing.level, standing.filling):
             return standing
         return replace(told, pending=standing.pending, filling_pending=standing.filling_pending)

@@ -32,15 +32,15 @@ class Watched:
         return user_key(self.share.key, self.user) if self.user else self.share.key
 
 
-def row(watched: Watched, now: float) -> Row:
-    """A share in a list."""
+def row(watched: Watched, now: float, node: str = "") -> Row:
+    """A share in a list; `node` says it."""
     share, usage, outlook = watched.share, watched.reading.usage, watched.outlook
     used, limit = (usage.used, usage.limit) if usage else (None, share.user_quota if watched.user else share.quota)
     full = None if used is None else percent(used, limit)
     body: Row = {"key": share.key, "name": share.name, "gateway": share.gateway, "used": used, "limit": limit}
     body |= {"available": usage.available if usage else None, "percent": None if full is None else round(full, 2)}
     body |= {"level": watched.standing.level, "since": int(watched.standing.since), "at": int(watched.reading.at)}
-    return body | {"unknown": watched.reading.unknown, **_growth(outlook), **_end(outlook, now)}
+    return body | {"unknown": watched.reading.unknown, **_growth(outlook), **_end(outlook, now), "node": node}
 
 
 def user_row(watched: Watched, now: float) -> Row:
