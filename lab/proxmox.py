@@ -1,11 +1,14 @@
 """A stand-in for the REST API of Proxmox VE: keeps guests and tasks in memory, and holds every call to the schemas.
 
-What it knows of guests' behaviour are the answers recorded from real ones: a taken id, a running one, a protected one.
+What it knows of guests' behaviour are the answers recorded from real ones (a taken id, a running one, a protected one),
+and of virtual machines what the source of qemu-server says.
 """
 
+import base64
 import contextlib
 import json
 import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +27,7 @@ BRIDGE, STORAGE, TEMPLATE = "vmbr0", "local-zfs", f"local:vztmpl/{NEWER}"
 NODE: dict[str, list[dict[str, object]]] = {
     "network": [{"iface": BRIDGE, "type": "bridge"}],
     "storage": [
-        {"storage": "local", "type": "dir", "content": "vztmpl,iso", "active": 1, "avail": 5 << 30},
+        {"storage": "local", "type": "dir", "content": "vztmpl,iso,import", "active": 1, "avail": 5 << 30},
         {"storage": STORAGE, "type": "zfspool", "content": "images,rootdir", "active": 1, "avail": 9 << 30},
         {"storage": "slow", "type": "dir", "content": "rootdir", "active": 1, "avail": 1 << 30},
         {"storage": "away", "type": "rbd", "content": "images,rootdir", "active": 0},
@@ -35,6 +38,7 @@ NODE: dict[str, list[dict[str, object]]] = {
         for number, name in enumerate(("debian.tar.zst", OLDER, NEWER))
     ],
 }
+NODE["storage content import"] = [{"volid": "local:import/own.qcow2"}]
 PLUGIN = {"content", "nodes", "smbgw-share"}  # options of storages of our type
 CONFIGS: dict[str, dict[str, object]] = {
     STORAGE: {"type": "zfspool", "pool": "rpool/data"},
@@ -44,6 +48,7 @@ CONFIGS: dict[str, dict[str, object]] = {
     "local": {"type": "dir", "path": "/var/lib/vz"},
 }
 PROTECTED = "can't {} CT {} drive '{}' - protection mode enabled"
+COLD = ("cores", "memory")  # of a virtual machine: what waits for its next start
 NEW_ONLY = ("vmid", "ostemplate", "start", "storage", "pool", "import-from")
 
 
@@ -54,6 +59,8 @@ class Guest:
     kind: str
     config: dict[str, str]
     runs: bool = False
+    pending: dict[str, str] = field(default_factory=dict)
+    mute: bool = False  # its agent says nothing
 
 
 @dataclass
@@ -63,7 +70,7 @@ class StandIn:
     node: str = "one"
     releases: tuple[int, ...] = (8, 9)
     guests: dict[int, Guest] = field(default_factory=dict)
-    calls: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)
     failing: dict[int, bool] = field(default_factory=dict)
@@ -73,6 +80,8 @@ class StandIn:
     firewall: dict[str, Any] = field(default_factory=dict)  # options of `cluster` and `guest`, `rules` of guests
     others: dict[str, str | None] = field(default_factory=dict)  # nodes beside it: their pve-smbgateway
     next_id: Callable[[], int] | None = None
+    inside: Callable[[int, list[str], bytes], tuple[int, bytes, bytes]] = lambda vmid, argv, stdin: (0, b"", b"")
+    ended: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)  # commands in virtual machines
     started: Callable[[int, bool], object] = lambda vmid, runs: None
     changed: Callable[[int], object] = lambda vmid: None
 
@@ -81,7 +90,7 @@ class StandIn:
         """The calls that were no reads."""
         return [f"{method} {path}" for method, path, _ in self.calls if method != "GET"]
 
-    def answer(self, method: str, path: str, parameters: dict[str, str]) -> Answer:
+    def answer(self, method: str, path: str, parameters: dict[str, Any]) -> Answer:
         """One call: status, words, data."""
         self.calls.append((method, path, parameters))
         self._check(method, path, parameters)
@@ -117,7 +126,7 @@ class StandIn:
             return self._task("the stand-in's task fails here")
         return self._guest(method, words[2], words[3:], parameters)
 
-    def _check(self, method: str, path: str, parameters: dict[str, str]) -> None:
+    def _check(self, method: str, path: str, parameters: dict[str, Any]) -> None:
         """What the published schemas say, which do not know our plugin."""
         if "/smbgateway/" in path:
             return
@@ -128,7 +137,7 @@ class StandIn:
                 faults = schema.faults(method, path, parameters)
                 self.wrong += [f"{release}: {method} {path}: {fault}" for fault in faults]
 
-    def _ha(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
+    def _ha(self, method: str, words: list[str], parameters: dict[str, Any]) -> Answer:
         table, key = (self.managed, "sid") if words[0] == "resources" else (self.rules, "rule")
         name = unquote(words[1]) if words[1:] else parameters.get(key, "")
         if method == "GET":
@@ -140,7 +149,7 @@ class StandIn:
             table[name] = table.get(name, {}) | given
         return 200, "OK", None
 
-    def _storage(self, method: str, words: list[str], parameters: dict[str, str]) -> Answer:
+    def _storage(self, method: str, words: list[str], parameters: dict[str, Any]) -> Answer:
         name = words[0] if words else parameters.get("storage", "")
         if method == "GET":
             every = {**CONFIGS, **self.storages}
@@ -163,7 +172,7 @@ class StandIn:
         self.tasks[upid] = ended
         return 200, "OK", upid
 
-    def _guest(self, method: str, kind: str, words: list[str], parameters: dict[str, str]) -> Answer:
+    def _guest(self, method: str, kind: str, words: list[str], parameters: dict[str, Any]) -> Answer:
         if not words and method == "POST":
             return self._create(kind, parameters)
         if not words:
@@ -171,8 +180,14 @@ class StandIn:
         number, guest = int(words[0]), self.guests.get(int(words[0]))
         if guest is None or guest.kind != kind:
             return 500, f"Configuration file 'nodes/{self.node}/{kind}/{number}.conf' does not exist", None
+        if words[1:2] == ["agent"]:
+            return self._agent(number, guest, words[2], parameters)
         if words[1:] == ["config"]:
             return self._config(number, guest, method, parameters)
+        if words[1:] == ["pending"]:
+            return 200, "OK", [{"key": name, "pending": value} for name, value in guest.pending.items()]
+        if words[1:] == ["unlink"]:
+            return self._unlink(guest, parameters)
         if words[1:] == ["resize"]:
             return self._resize(guest, parameters)
         if words[1:] == ["status", "current"]:
@@ -181,29 +196,74 @@ class StandIn:
             return self._power(number, guest, words[2])
         return self._destroy(number, guest)
 
-    def _create(self, kind: str, parameters: dict[str, str]) -> Answer:
+    def _agent(self, number: int, guest: Guest, verb: str, parameters: dict[str, Any]) -> Answer:
+        """Commands end at once, and are asked for once."""
+        if not guest.runs:
+            return 500, f"VM {number} is not running", None
+        if guest.mute:
+            return 500, "QEMU guest agent is not running", None
+        if verb == "exec":
+            words = shlex.split(base64.b64decode(parameters["command"][3]).decode())
+            stdin = base64.b64decode(parameters.get("input-data", ""))
+            self.ended[pid := str(len(self.calls))] = self.inside(number, words, stdin)
+            return 200, "OK", {"pid": int(pid)}
+        code, output, errors = self.ended.pop(parameters["pid"])
+        said = {"out-data": output.decode("latin-1"), "err-data": errors.decode("latin-1")}
+        return 200, "OK", {"exited": 1, "exitcode": code, **{name: text for name, text in said.items() if text}}
+
+    def _unlink(self, guest: Guest, parameters: dict[str, Any]) -> Answer:
+        name = str(parameters["idlist"])
+        if guest.config.get("protection") == "1":
+            return 500, f"can't remove drive '{name}' - protection mode enabled", None
+        value = guest.config.pop(name).partition(",")[0]
+        if parameters.get("force") != "1":
+            guest.config[next(free for n in range(99) if (free := f"unused{n}") not in guest.config)] = value
+        return 200, "OK", None
+
+    def _create(self, kind: str, parameters: dict[str, Any]) -> Answer:
         number = int(parameters["vmid"])
         if number in self.guests:
             word = "CT" if kind == "lxc" else "VM"
             return 500, f"unable to create {word} {number} - {word} {number} already exists on node '{self.node}'", None
         config = {name: value for name, value in parameters.items() if name not in NEW_ONLY}
-        self.guests[number] = Guest(kind, config)
+        self.guests[number] = made = Guest(kind, {} if kind == "qemu" else config)
+        for name, value in config.items() if kind == "qemu" else ():
+            made.config[name] = self._drive(number, made, value)
         return self._task()
 
-    def _config(self, number: int, guest: Guest, method: str, parameters: dict[str, str]) -> Answer:
+    def _config(self, number: int, guest: Guest, method: str, parameters: dict[str, Any]) -> Answer:
         if method == "GET":
             return 200, "OK", {**guest.config, "digest": "d"}
         gone = [name for name in parameters.get("delete", "").split(",") if name]
         given = {name: value for name, value in parameters.items() if name not in ("delete", "digest")}
-        if guest.config.get("protection") == "1":
+        if guest.kind == "lxc" and guest.config.get("protection") == "1":
             for verb, names in (("remove", gone), ("update", given)):
                 if drives := [name for name in names if name.startswith(("mp", "unused", "rootfs"))]:
                     return 500, PROTECTED.format(verb, number, drives[0]), None
+        if guest.kind == "qemu":
+            return self._of_machine(number, guest, gone, given, method)
         for name in gone:
             self._drop(guest, name)
         guest.config |= {name: self._disk(number, guest, value) for name, value in given.items()}
         self.changed(number)
         return 200, "OK", None
+
+    def _of_machine(
+        self, number: int, guest: Guest, gone: list[str], given: dict[str, str], method: str
+    ) -> Answer:  # fmt: skip
+        for name in gone:
+            del guest.config[name]
+        guest.pending |= {name: value for name, value in given.items() if guest.runs and name in COLD}
+        guest.config |= {name: self._drive(number, guest, value) for name, value in given.items()}
+        self.changed(number)
+        return self._task() if method == "POST" else (200, "OK", None)
+
+    def _drive(self, number: int, guest: Guest, value: str) -> str:
+        """STORAGE:GIB,... makes a disk, of what is imported where that is named; STORAGE:cloudinit the drive for it."""
+        volume = f"vm-{number}-disk-{sum('-disk-' in each for each in guest.config.values())}"
+        value = re.sub(r"^([\w-]+):cloudinit$", rf"\1:vm-{number}-cloudinit,media=cdrom,size=4M", value)
+        value = re.sub(r"^([\w-]+):0,import-from=[^,]+(.*)", rf"\1:{volume}\2,size=1536M", value)
+        return re.sub(r"^([\w-]+):(\d+)(,.*)", rf"\1:{volume}\3,size=\2G", value)
 
     def _drop(self, guest: Guest, name: str) -> None:
         """What was the volume of a mount point is kept, as unused."""
@@ -216,13 +276,14 @@ class StandIn:
         new = re.fullmatch(r"([\w.-]+):(\d+)(,.*)", value)
         return f"{new[1]}:subvol-{number}-disk-{len(guest.config)}{new[3]},size={new[2]}G" if new else value
 
-    def _resize(self, guest: Guest, parameters: dict[str, str]) -> Answer:
+    def _resize(self, guest: Guest, parameters: dict[str, Any]) -> Answer:
         value = guest.config[parameters["disk"]]
         guest.config[parameters["disk"]] = re.sub(r"size=\w+", f"size={parameters['size']}", value)
         return self._task()
 
     def _power(self, number: int, guest: Guest, verb: str) -> Answer:
         runs = verb in ("start", "reboot")
+        guest.pending = {}
         if guest.runs == runs and verb != "reboot":
             return self._task(f"CT {number} {'already' if runs else 'not'} running")
         guest.runs = runs
@@ -238,6 +299,15 @@ class StandIn:
         return self._task()
 
 
+def _given(text: str) -> dict[str, Any]:
+    """Parameters; as Proxmox VE has it what is given several times is a list, which an empty word ends anew."""
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        before = found.get(name)
+        found[name] = (before if isinstance(before, list) else [before]) + [value] if before and value else value
+    return found
+
+
 @contextlib.contextmanager
 def served(stand_in: StandIn) -> Iterator[tuple[str, int]]:
     """Let it answer on a port of this machine; afterwards every call must have fitted the schemas."""
@@ -248,9 +318,8 @@ def served(stand_in: StandIn) -> Iterator[tuple[str, int]]:
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode() or url.query
             path = url.path.removeprefix("/api2/json")
             known = unquote(self.headers.get("Cookie", "")) == f"PVEAuthCookie={TICKET}"
-            code, reason, data = (
-                stand_in.answer(self.command, path, dict(parse_qsl(text))) if known else (401, "no ticket", None)
-            )
+            answer = stand_in.answer(self.command, path, _given(text)) if known else (401, "no ticket", None)
+            code, reason, data = answer
             self.send_response(code, reason)
             self.end_headers()
             self.wfile.write(json.dumps({"data": data}).encode())

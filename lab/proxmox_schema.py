@@ -43,7 +43,7 @@ class Schema:
             return None
         return cls(json.loads(file.read_text()))
 
-    def faults(self, method: str, path: str, parameters: Mapping[str, str]) -> list[str]:
+    def faults(self, method: str, path: str, parameters: Mapping[str, Any]) -> list[str]:
         """What is wrong with a call."""
         found = [(match, key) for pattern, key in self.paths if (match := pattern.fullmatch(f"{method} {path}"))]
         if not found:
@@ -56,7 +56,7 @@ class Schema:
         return _members(shape.get("properties") or {}, {**slots, **parameters}, shape.get("additionalProperties") == 0)
 
 
-def _variant(parts: Sequence[Shape], values: Mapping[str, str]) -> list[str]:
+def _variant(parts: Sequence[Shape], values: Mapping[str, Any]) -> list[str]:
     wanted = values.get("type", "")
     shapes: dict[str, Shape] = {"type": {"type": "string"}}
     for part in parts:
@@ -67,7 +67,7 @@ def _variant(parts: Sequence[Shape], values: Mapping[str, str]) -> list[str]:
     return _members(shapes, values, closed=True)
 
 
-def _members(shapes: Mapping[str, Shape], values: Mapping[str, str], closed: bool) -> list[str]:
+def _members(shapes: Mapping[str, Shape], values: Mapping[str, Any], closed: bool) -> list[str]:
     faults = []
     for name, value in values.items():
         shape = shapes.get(name) or shapes.get(re.sub(r"\d+$", "[n]", name))
@@ -75,12 +75,19 @@ def _members(shapes: Mapping[str, Shape], values: Mapping[str, str], closed: boo
             faults += [f"{name}: {fault}" for fault in _value(shape, value)]
         elif closed:
             faults.append(f"{name}: no such parameter")
-    needed = (name for name, shape in shapes.items() if not shape.get("optional") and not name.endswith("[n]"))
-    return faults + [f"{name}: is missing" for name in needed if name not in values]
+    optional = (name for name, shape in shapes.items() if shape.get("optional") or "alias" in shape)
+    needed = shapes.keys() - set(optional)
+    return faults + [
+        f"{name}: is missing" for name in sorted(needed) if name not in values and not name.endswith("[n]")
+    ]
 
 
-def _value(shape: Shape, value: str) -> list[str]:
+def _value(shape: Shape, value: str | list[str]) -> list[str]:
     kind = shape.get("type", "string")
+    if isinstance(value, list) != (kind == "array"):
+        return [f"{value} is no {kind}"]
+    if isinstance(value, list):
+        return [fault for each in value for fault in _value(shape["items"], each)]
     faults = []
     if kind in ("integer", "number"):
         if not re.fullmatch(r"-?\d+" if kind == "integer" else r"-?\d+(\.\d+)?", value):
@@ -106,6 +113,8 @@ def _property_string(members: Mapping[str, Shape], value: str) -> list[str]:
     words = [word.partition("=") for word in value.split(",")]
     parts = {name if equals else default: text if equals else name for name, equals, text in words}
     aliases = {name: shape["alias"] for name, shape in members.items() if "alias" in shape}
+    # What the name of an alias says: virtio=MAC is a MAC, of the model virtio.
+    parts |= {shape["keyAlias"]: name for name, shape in members.items() if "keyAlias" in shape and name in parts}
     return _members(members, {aliases.get(name, name): text for name, text in parts.items()}, closed=True)
 
 
