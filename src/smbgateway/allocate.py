@@ -40,6 +40,7 @@ class Node:
     image     of new virtual machines
     vmid      the first free number of a guest, on Proxmox VE
     storage   of roots of containers, on Proxmox VE
+    disks     the storage of system disks of virtual machines, there too
     """
 
     name: str
@@ -49,6 +50,7 @@ class Node:
     now: int
     vmid: int | None = None
     storage: str = ""
+    disks: str = ""
     image: str = ""
 
 
@@ -96,7 +98,7 @@ def _mode(mode: Mode, before: Gateway | None, world: World, node: Node) -> Mode:
             "template": node.template,
             "image": node.image,
             "vmid": _vmid(world, node.vmid),
-            "storage": node.storage,
+            "storage": node.storage if isinstance(mode, LxcMode) else node.disks,
         }
         if before and before.mode.kind == mode.kind:
             chosen |= {name: getattr(before.mode, name) for name in mode.allocated}

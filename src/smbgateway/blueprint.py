@@ -66,7 +66,12 @@ class Blueprint:
         mode = self.mode(gateway) if gateway else None
         if mode and mode.disks and isinstance(share.source, ImageSource):
             return GuestImage(self.host, mode.disks, place, share.source)
-        if not isinstance(share.source, StorageSource) or gateway is None or mode is None:
+        if gateway is None or mode is None:
+            return sources.make(self.host, place, share.source)
+        if not isinstance(share.source, StorageSource):
+            if gateway.mode.kind == "vm" and not mode.disks:
+                what = f"a virtual machine of Proxmox VE has no {share.source.kind} of the node as its disk"
+                raise Unavailable(what, hint="use storage:STORAGE")
             return sources.make(self.host, place, share.source)
         volumes = mode.volumes
         if volumes is None:
@@ -77,7 +82,7 @@ class Blueprint:
         if self.proxmox is None:
             return Unavailable("storages are those of Proxmox VE, which is not here", hint="name the place of the data")
         own = Storages(self.proxmox).place(spec.storage, share.name, share.quota is not None)
-        hint = f"name the place on the node: {own}" if own else "use mode lxc"
+        hint = f"name the place on the node: {own}" if own else "use mode lxc or vm"
         what = f"a {gateway.mode.kind} gateway has no guest that could have a volume of storage {spec.storage}"
         return Unavailable(what, hint=hint)
 
@@ -87,7 +92,7 @@ class Blueprint:
         where = mode.volumes if isinstance(share.source, StorageSource) else mode.disks
         return where.host if where else self.host
 
-    def _inside(self, share: Share) -> bool:
+    def inside(self, share: Share) -> bool:
         """Whether its data is made in the guest, once that runs."""
         if isinstance(share.source, StorageSource):
             return True
@@ -122,7 +127,7 @@ class Blueprint:
         joins    for a member of a cluster that does not make the share: it never does, as it may not have the same
                  file system mounted there
         """
-        return [] if self._inside(share) else self._data(share, joins)
+        return [] if self.inside(share) else self._data(share, joins)
 
     def _data(self, share: Share, joins: bool = False) -> list[Step]:
         source = self.source(share)
@@ -135,7 +140,7 @@ class Blueprint:
 
     def shown(self, share: Share) -> list[Step]:
         """What makes its data seen where Samba runs, once that is there: all of it, where it lies there."""
-        if self._inside(share):
+        if self.inside(share):
             return self._data(share)
         return self.mode(self.world.gateways[share.gateway]).shown(share.name, self.source(share).path)
 
@@ -265,7 +270,7 @@ class Blueprint:
     def served(self, share: Share) -> str:
         """Where its Samba finds a share."""
         path = self.source(share).path
-        if self._inside(share):
+        if self.inside(share):
             return path
         return self.mode(self.world.gateways[share.gateway]).served(share.name, path)
 

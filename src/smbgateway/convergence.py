@@ -92,7 +92,7 @@ class Convergence:
         ledger.converge(blueprint.guest(scope.gateway))
         if not scope.gateway.enabled:
             return
-        for share in scope.shares:
+        for share in self._seen_anew(scope, blueprint, ledger):
             ledger.converge(blueprint.shown(share))
         instance = blueprint.instance(scope.gateway)
         candidates = self._candidates(blueprint, fresh, list(passwords))
@@ -116,6 +116,14 @@ class Convergence:
         if fresh or before is None or before.digest != scope.gateway.digest:
             result.warnings += self._unreached(blueprint, scope.gateway)
         result.addresses += [self.site.unc(scope.gateway, share) for share in scope.shares]
+
+    @staticmethod
+    def _seen_anew(scope: Scope, blueprint: Blueprint, ledger: Ledger) -> list[Share]:
+        """The shares whose data must be shown where Samba runs: all, where its machine was made or started again."""
+        machine = {step.name for step in blueprint.mode(scope.gateway).steps()}
+        if any(change.step.name in machine for change in ledger.changes):
+            return blueprint.world.shares_of(scope.gateway.name)
+        return scope.shares
 
     @staticmethod
     def _unreached(blueprint: Blueprint, gateway: Gateway) -> list[str]:

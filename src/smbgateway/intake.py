@@ -21,6 +21,7 @@ from .model import (
     Share,
     StorageSource,
     User,
+    VmMode,
     XfsSource,
     examine,
 )
@@ -91,7 +92,7 @@ class Intake:
         projects = taken_projects(self.site.host) if on_xfs else set()
         node = Node(self.site.node, taken, projects, self.site.templates.newest(), int(time.time()))
         node = replace(node, image=self.site.images.newest())
-        if self.site.proxmox and any(isinstance(r, Gateway) and isinstance(r.mode, LxcMode) for r in records):
+        if self.site.proxmox and any(isinstance(r, Gateway) and isinstance(r.mode, LxcMode | VmMode) for r in records):
             node = replace(node, **vars(Choices(self.site.proxmox).chosen()))
         return allocate(records, former, node)
 

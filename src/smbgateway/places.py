@@ -24,7 +24,8 @@ def offers(host: Host, roots: Sequence[str], name: str, proxmox: Proxmox | None 
     """What could hold a share `name`, most free space first; `roots` are the directories below which paths may lie."""
     table = cells.mounts(host)
     root_disk = table["/"]["source"] if "/" in table else ""
-    found = [*_pools(host, root_disk, name), *_file_systems(host, table, root_disk, roots, name)]
+    machines = () if proxmox else ("vm",)  # to those of Proxmox VE a file of the node is no disk
+    found = [*_pools(host, root_disk, name), *_file_systems(host, table, root_disk, roots, name, machines)]
     found += _storages(proxmox, roots, name) if proxmox else ()
     return sorted(found, key=lambda offer: -offer.free)
 
@@ -54,14 +55,19 @@ def _pools(host: Host, root_disk: str, name: str) -> Iterator[Offer]:
 
 
 def _file_systems(
-    host: Host, table: dict[str, dict[str, str]], root_disk: str, roots: Sequence[str], name: str
+    host: Host,
+    table: dict[str, dict[str, str]],
+    root_disk: str,
+    roots: Sequence[str],
+    name: str,
+    machines: Sequence[str],
 ) -> Iterator[Offer]:
     for path, mount in table.items():
         if not _below(path, roots) or not mount["source"].startswith("/dev/") or mount["source"] == root_disk:
             continue
         _, _, free = cells.space(host, path)
         source = _source(path, mount, name)
-        modes = ("native", "lxc", "vm") if source.startswith("image:") else ("native", "lxc")
+        modes = ("native", "lxc", *(machines if source.startswith("image:") else ()))
         yield Offer(source, free, f"{mount['type']} at {path}", modes)
 
 

@@ -74,11 +74,18 @@ class Recovery:
                 self.site.store.keep_secret(name, None)
 
     def _mend(self, touched: Sequence[Resource]) -> list[str]:
-        """After an undo each running Samba loads its former configuration; returns what could not be mended."""
+        """After an undo each running Samba loads its former configuration; returns what could not be mended.
+
+        A machine that was started again for it has lost its mounts.
+        """
         world = self.site.world()
+        blueprint = self.site.blueprint(world)
         for scope in self.site.scopes(touched, world):
+            inside = [share for share in world.shares_of(scope.gateway.name) if blueprint.inside(share)]
             try:
-                Ledger().converge(self.site.blueprint(world).guest(scope.gateway))
+                Ledger().converge(blueprint.guest(scope.gateway))
+                for share in inside if scope.gateway.enabled else ():
+                    Ledger().converge(blueprint.shown(share))
             except GatewayError as error:
                 return [str(error)]
         return []

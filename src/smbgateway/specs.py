@@ -116,11 +116,13 @@ class VmMode(Model):
     cores    that it sees
 
     On Proxmox VE alone:
-    vmid, storage, vlan, firewall, order as of a container
+    vmid, vlan, firewall, order, tags, ha, ha_nodes as of a container, and
+    storage  of its system disk
+    It has an address of its own there, and `image` may be STORAGE:import/FILE, a disk of its storages.
     """
 
     allocated: ClassVar[tuple[str, ...]] = ("mac", "image", "vmid", "storage")
-    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "vlan", "firewall", "order")
+    on_proxmox: ClassVar[tuple[str, ...]] = ("vmid", "storage", "vlan", "firewall", "order", "tags", "ha", "ha_nodes")
 
     kind: Literal["vm"] = "vm"
     node: NodeName = ""
@@ -139,6 +141,9 @@ class VmMode(Model):
     storage: str = Field("", max_length=100, pattern=r"^([A-Za-z][\w.-]*[A-Za-z0-9])?$")
     firewall: bool = False
     order: int | None = Field(None, ge=0, le=9999)
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    ha: bool = False
+    ha_nodes: Annotated[tuple[NodeName, ...], Field(max_length=32)] = ()
 
     @model_validator(mode="after")
     def _one_way_in(self) -> "VmMode":

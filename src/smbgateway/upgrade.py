@@ -11,7 +11,7 @@ from .step import Ledger
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold")
 APT_WAIT = 1800.0  # seconds
-STAY = "packages are not taken back; a backup of the container has the former ones, and shares keep their data"
+STAY = "packages are not taken back; a backup of the guest has the former ones, and shares keep their data"
 
 
 class Upgrade:

@@ -13,6 +13,8 @@ import pytest
 
 from smbgateway.errors import CommandFailed, CommandMissing
 from smbgateway.host import Node, spawn
+from smbgateway.proxmox.agent import Agent
+from smbgateway.proxmox.client import Proxmox
 
 NODE = Node()
 
@@ -199,3 +201,19 @@ def test_a_daemon_outlives_the_call_and_is_nobodys_child(tmp_path: Path) -> None
         assert log.read_text() == "said\n"
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("given", [b"", b"gr\xc3\xbc\xc3\x9fe\xff\n"], ids=["no input", "input"])
+def test_a_shell_in_a_machine_of_proxmox_ve_gets_words_and_input_as_they_are(
+    given: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(Proxmox, "call", lambda self, method, path, given: asked.append(given) or {"pid": 7})
+    words = ["sh", "-c", 'printf "<%s>" "$@"; cat; echo aside >&2; exit 3', "sh", "", "a 'b'", "Größe €", "$x\n*"]
+    assert Agent(Proxmox(NODE, "one"), "/nodes/one/qemu/105", "it").start(words, given) == 7
+    text, command = asked[0]["input-data"], asked[0]["command"]
+    assert isinstance(command, list)
+    assert (str(text) + "".join(command)).isascii()
+    ended = subprocess.run(command, input=str(text or "").encode(), capture_output=True, check=False)
+    assert ended.stdout == "<><a 'b'><Größe €><$x\n*>".encode() + given
+    assert (ended.stderr, ended.returncode) == (b"aside\n", 3)

@@ -76,6 +76,18 @@ def test_whose_guest_has_come_adopts_the_gateway(engine: Engine, tmp_path: Path)
     assert moves.look(engine.site.world()) == []
 
 
+def test_a_virtual_machine_is_followed_in_the_same_way(engine: Engine, tmp_path: Path) -> None:
+    machine = {"kind": "vm", "node": "two", "bridge": "vmbr0", "address": "10.0.0.6/24", "vmid": 106}
+    (record,) = parse([{"kind": "gateway", "name": "box", "mode": machine}])
+    engine.site.store.save(record.sealed("ready"))
+    place = tmp_path / "nodes/one/qemu-server"
+    place.mkdir(parents=True)
+    (place / "106.conf").write_text("agent: enabled=1\nname: box\ntags: smbgateway\n")
+    said = Moves(engine, str(tmp_path / "nodes")).look(engine.site.world())
+    assert said == ["gateway box: its guest has come from two: this node serves it now"]
+    assert engine.site.world().gateways["box"].mode.node == "one"
+
+
 @pytest.mark.parametrize("text", [CONF.replace("db;smbgateway", "db"), CONF.replace("files", "other"), ""])
 def test_a_guest_that_is_not_ours_is_nobodys(engine: Engine, tmp_path: Path, text: str) -> None:
     guest(tmp_path / "nodes", "one", text)
@@ -115,7 +127,10 @@ def test_high_availability_goes_with_the_running_machine(api: Proxmox, node: Sta
 
 
 def test_where_high_availability_would_lose_something_it_is_refused(api: Proxmox, node: StandIn) -> None:
-    told = [f"{fault.field}: {fault.message}" for fault in HighAvailability(api, "ct:105", ["three"]).look(STORAGE)]
+    told = [
+        f"{fault.field}: {fault.message}"
+        for fault in HighAvailability(api, "ct:105", ["three"]).look(STORAGE, "rootdir")
+    ]
     assert told == [
         "mode.ha_nodes: there is no node three",
         "mode.ha: there is no other node",

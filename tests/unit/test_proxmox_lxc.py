@@ -10,7 +10,8 @@ from lab.proxmox import BRIDGE, OLDER, STORAGE, TEMPLATE, TICKET, Guest, StandIn
 from smbgateway.errors import CommandFailed, Invalid
 from smbgateway.host import Host
 from smbgateway.model import Gateway, LxcMode
-from smbgateway.modes.proxmox_lxc import BASE, MODULES, OURS, ProxmoxLxc, canonical, folder
+from smbgateway.modes.proxmox_guest import canonical
+from smbgateway.modes.proxmox_lxc import BASE, MODULES, OURS, ProxmoxLxc, folder
 from smbgateway.paths import Paths
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.step import Ledger, Step, StepFailed
@@ -183,7 +184,8 @@ def test_what_the_node_lacks_is_told_by_field(api: Proxmox) -> None:
 def test_names_that_a_mount_point_cannot_have_are_replaced() -> None:
     assert (folder("docs"), folder("a,b")) == ("docs", "s-1eb7c54d52831bbf")
     net = {"net0": f"name=eth0,bridge=vmbr0,hwaddr={MAC.upper()},ip=10.0.0.5/24,type=veth"}
-    assert canonical(net) == canonical({"net0": f"bridge=vmbr0,hwaddr={MAC},ip=10.0.0.5/24,name=eth0"})
+    same = {"net0": f"bridge=vmbr0,hwaddr={MAC},ip=10.0.0.5/24,name=eth0", "lock": "backup"}
+    assert canonical(net, ProxmoxLxc.keys) == canonical(same, ProxmoxLxc.keys)
 
 
 def test_the_engine_takes_the_next_number_where_another_was_faster(tmp_path: Any, api: Proxmox, node: StandIn) -> None:

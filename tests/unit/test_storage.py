@@ -12,7 +12,8 @@ from smbgateway.create import read_request, resources
 from smbgateway.errors import CommandFailed, HoldsData, Invalid
 from smbgateway.host import Host
 from smbgateway.model import Gateway, LxcMode, StorageSource
-from smbgateway.modes.proxmox_lxc import RETIRED, ProxmoxLxc
+from smbgateway.modes.proxmox_guest import RETIRED
+from smbgateway.modes.proxmox_lxc import ProxmoxLxc
 from smbgateway.modes.proxmox_volumes import in_bytes
 from smbgateway.paths import Paths
 from smbgateway.places import offers
@@ -148,7 +149,7 @@ def test_undo_keeps_a_volume_in_which_there_is_something(container: ProxmoxLxc, 
     host.inside = ["letter"]
     name = "volume /srv/docs of container 105"
     assert ledger.undo()[1] == [f"{name} (files are in it)", "protection of container 105"]
-    container._power("stop")
+    container.power(False)
     with pytest.raises(HoldsData, match="the container stands still: nobody can look inside"):
         volume(container).steps()[1].write(None)
 
@@ -221,7 +222,7 @@ def test_storages_are_offered_to_the_modes_that_can_have_them(container: Proxmox
         source: (offer.free, list(offer.modes)) for source, offer in found.items() if "storage " in offer.where
     } == {
         "cephfs:cephfs/docs": (9 * GI, ["native", "lxc"]),  # it holds no volumes
-        "storage:local-zfs": (9 * GI, ["native", "lxc"]),
+        "storage:local-zfs": (9 * GI, ["native", "lxc", "vm"]),
         "storage:slow": (GI, ["lxc"]),  # on the node it is no place where shares may lie
     }
     assert found["storage:slow"].where == "storage slow of Proxmox VE (dir)"
@@ -248,7 +249,7 @@ def test_a_native_gateway_is_told_the_place_on_the_node(on_proxmox: Callable[...
     what = "share.docs.source: a native gateway has no guest that could have a volume of storage"
     place = "name the place on the node: zfs:rpool/data/docs"
     assert f"{what} local-zfs ({place})" in on_proxmox(STORAGE, quota="2G")
-    assert f"{what} away (use mode lxc)" in on_proxmox("away")
+    assert f"{what} away (use mode lxc or vm)" in on_proxmox("away")
 
 
 def test_the_short_way_takes_that_place_for_a_native_gateway(tmp_path: Any, container: ProxmoxLxc) -> None:

@@ -14,6 +14,7 @@ from ..step import Step
 from .lxc import Lxc
 from .native import Native
 from .proxmox_lxc import ProxmoxLxc
+from .proxmox_vm import ProxmoxVm
 from .vm import Vm
 
 
@@ -63,8 +64,8 @@ class Mode(Protocol):
 
 
 def make(host: Host, paths: Paths, gateway: Gateway, proxmox: Proxmox | None = None) -> Mode:
-    """The mode that a record names; containers are Proxmox VE's where it is there."""
-    if proxmox and gateway.mode.kind == "lxc":
-        return ProxmoxLxc(host, paths, gateway, proxmox)
+    """The mode that a record names; containers and virtual machines are Proxmox VE's where it is there."""
+    if proxmox and gateway.mode.kind != "native":
+        return (ProxmoxLxc if gateway.mode.kind == "lxc" else ProxmoxVm)(host, paths, gateway, proxmox)
     kinds: dict[str, type[Lxc] | type[Native] | type[Vm]] = {"lxc": Lxc, "native": Native, "vm": Vm}
     return kinds[gateway.mode.kind](host, paths, gateway)

@@ -1,11 +1,13 @@
-"""Volumes of a container of Proxmox VE: mount points that are made, grown and removed by its API.
+"""Volumes of guests of Proxmox VE, made, grown and removed by its API; here, those of containers: mount points.
 
-A container with volumes is protected: neither it nor a disk of it goes by mistake. Each change of ours lifts that.
+A guest with volumes is protected: neither it nor a disk of it goes by mistake. Each change of ours lifts that.
 """
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..errors import Conflict, Fault, HoldsData
 from ..host import Host
@@ -16,7 +18,6 @@ from ..sources import cells
 from ..sources.storage import GI, size_faults
 from ..step import Step
 
-CONTENT = GUESTS["lxc"]
 UNSEEN = "not seen inside"
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 MOST = 256  # mount points of a container
@@ -24,12 +25,14 @@ Config = dict[str, str]
 
 
 @dataclass(frozen=True)
-class ProxmoxVolumes:
-    """Those of one container.
+class ProxmoxVolumes(ABC):
+    """Those of one guest.
 
     config   what Proxmox VE has written of it, None where it is not there
     at_rest  does a change while it stands still
     place    where the data of a share is mounted inside
+    content  what a storage must hold to have them, and
+    of       whose they are
     """
 
     host: Host
@@ -41,51 +44,69 @@ class ProxmoxVolumes:
     at_rest: Callable[[Callable[[], object]], None]
     place: Callable[[str], str]
 
+    content: ClassVar[str]
+    of: ClassVar[str]
+
+    @abstractmethod
+    def slot(self, share: str) -> str:
+        """Where the volume of a share stands in the configuration; empty where there is none."""
+
+    @abstractmethod
+    def kept(self) -> list[str]:
+        """Where there are volumes."""
+
+    @abstractmethod
+    def steps(self, share: str, storage: str, size: int) -> list[Step]:
+        """Protection, volume, and what makes it seen inside."""
+
     def path(self, share: str) -> str:
         """As any share's."""
         return self.place(share)
 
-    def kept(self) -> list[str]:
-        """Where there are volumes."""
-        return [_member(value, "mp") for name, value in (self.config() or {}).items() if _is_volume(name, value)]
-
     def look(self, share: str, storage: str, size: int) -> tuple[list[Fault], bool]:
         """Whether this node has such a storage, and it room for it."""
         storages = Storages(self.api)
-        known, now = storages.all(), int(self._size(share) or 0)
+        known, now = storages.all(), int(self.size(share) or 0)
         found = known.get(storage)
-        if found is None or CONTENT not in found.content:
-            hint = f"those that hold them: {_names(known)}"
+        if found is None or self.content not in found.content:
+            hint = f"those that hold them: {self._names(known)}"
             if found and (own := storages.place(storage, share, True)):
                 hint = f"its node's own side is {own}; {hint}"
-            what = f"storage {storage} ({found.kind}) holds no volumes of containers" if found else ""
+            what = f"storage {storage} ({found.kind}) holds no volumes of {self.of}" if found else ""
             return [Fault("source.storage", what or f"this node has no storage {storage}", hint)], bool(now)
         if not found.active:
             return [Fault("source.storage", f"storage {storage} is not active on this node", "pvesm status")], bool(now)
         return size_faults(size, now, found.free, storage), bool(now)
 
-    def steps(self, share: str, storage: str, size: int) -> list[Step]:
-        """Protection, volume."""
-        return [self._protected(), self._volume(share, storage, size)]
+    def _names(self, known: dict[str, Storage]) -> str:
+        return ", ".join(name for name, each in known.items() if self.content in each.content) or "none"
 
     def quota(self, share: str, size: int) -> Step:
         """The size, as Proxmox VE keeps it."""
 
         def write(value: str | None) -> None:
-            now = int(self._size(share) or 0)
-            if value is None or int(value) == now:
-                return
-            if int(value) < now:
-                raise Conflict(
-                    f"{self._name(share)} keeps its size", f"a volume never shrinks: it has {show_size(now)}"
-                )
-            slot = self._slot(share)[1]
-            with self.unprotected():
-                self.api.task("PUT", f"{self.url}/resize", {"disk": slot, "size": f"{int(value) // GI}G"})
+            now = int(self.size(share) or 0)
+            if value is not None and int(value) < now:
+                told = f"a volume never shrinks: it has {show_size(now)}"
+                raise Conflict(f"{self.name(share)} keeps its size", told)
+            if value is not None and int(value) != now:
+                self.grow(share, int(value))
 
-        return Step(f"size of {self._name(share)}", str(size), lambda: self._size(share), write)
+        return Step(f"size of {self.name(share)}", str(size), lambda: self.size(share), write)
 
-    def _protected(self) -> Step:
+    def grow(self, share: str, size: int) -> None:
+        """Give it so many bytes, whole GiB; it has less."""
+        with self.unprotected():
+            self.api.task("PUT", f"{self.url}/resize", {"disk": self.slot(share), "size": f"{size // GI}G"})
+
+    def size(self, share: str) -> str | None:
+        """Its bytes, None where it is not there."""
+        slot = self.slot(share)
+        return str(in_bytes(member((self.config() or {})[slot], "size"))) if slot else None
+
+    def protected(self) -> Step:
+        """Neither the guest nor a disk of it goes by mistake."""
+
         def read() -> str | None:
             return "protected" if (self.config() or {}).get("protection") == "1" else None
 
@@ -110,14 +131,38 @@ class ProxmoxVolumes:
             if guarded:
                 self._protect(True)
 
+    def name(self, share: str) -> str:
+        """For sentences."""
+        return f"volume {self.path(share)} of {self.title}"
+
+
+class MountPoints(ProxmoxVolumes):
+    """Those of a container."""
+
+    content, of = GUESTS["lxc"], "containers"
+
+    def kept(self) -> list[str]:
+        """Where they are mounted."""
+        return [member(value, "mp") for name, value in (self.config() or {}).items() if _is_volume(name, value)]
+
+    def slot(self, share: str) -> str:
+        """The mount point."""
+        config, where = self.config() or {}, self.path(share)
+        named = (name for name, value in config.items() if _is_volume(name, value) and member(value, "mp") == where)
+        return next(named, "")
+
+    def steps(self, share: str, storage: str, size: int) -> list[Step]:
+        """Protection, volume."""
+        return [self.protected(), self._volume(share, storage, size)]
+
     def _volume(self, share: str, storage: str, size: int) -> Step:
         where = self.path(share)
 
         def read() -> str | None:
-            config, slot = self._slot(share)
+            slot = self.slot(share)
             if not slot:
                 return None
-            return config[slot].partition(":")[0] if self._seen(where) else UNSEEN
+            return (self.config() or {})[slot].partition(":")[0] if self._seen(where) else UNSEEN
 
         def write(value: str | None) -> None:
             present = read()
@@ -127,14 +172,11 @@ class ProxmoxVolumes:
             if present is None:
                 self._make(f"{value}:{size // GI},mp={where},backup=1")
             elif present != UNSEEN:
-                cells.refuse_foreign(self._name(share), present, value)
+                cells.refuse_foreign(self.name(share), present, value)
             if not self._seen(where):
                 self.at_rest(lambda: None)
 
-        return Step(self._name(share), storage, read, write, destroy=lambda: self._drop(share))
-
-    def _name(self, share: str) -> str:
-        return f"volume {self.path(share)} of {self.title}"
+        return Step(self.name(share), storage, read, write, destroy=lambda: self._drop(share))
 
     def _make(self, value: str) -> None:
         config = self.config() or {}
@@ -146,34 +188,24 @@ class ProxmoxVolumes:
         """Whether it is mounted in the container, if that runs."""
         return not self.runs() or cells.mounted(self.host, where) is not None
 
-    def _slot(self, share: str) -> tuple[Config, str]:
-        """The configuration, and the name of the mount point in it."""
-        config, where = self.config() or {}, self.path(share)
-        named = (name for name, value in config.items() if _is_volume(name, value) and _member(value, "mp") == where)
-        return config, next(named, "")
-
-    def _size(self, share: str) -> str | None:
-        config, slot = self._slot(share)
-        return str(in_bytes(_member(config[slot], "size"))) if slot else None
-
     def _remove_empty(self, share: str) -> None:
         """Remove a volume in which nobody has put anything. Raises HoldsData."""
         where = self.path(share)
-        if not self._slot(share)[1]:
+        if not self.slot(share):
             return
         if not self.runs():
-            raise HoldsData(f"{self._name(share)} stays", "the container stands still: nobody can look inside")
+            raise HoldsData(f"{self.name(share)} stays", "the container stands still: nobody can look inside")
         found = self.host.run("find", where, "-mindepth", "1", "-maxdepth", "1", "!", "-name", "lost+found")
         if found:
-            raise HoldsData(f"{self._name(share)} stays", "files are in it")
+            raise HoldsData(f"{self.name(share)} stays", "files are in it")
         self._drop(share)
 
     def _drop(self, share: str) -> None:
         """Take it out of the container, which Proxmox VE then keeps as unused, and destroy that."""
-        config, slot = self._slot(share)
+        slot = self.slot(share)
         if not slot:
             return
-        volume = config[slot].partition(",")[0]
+        volume = (self.config() or {})[slot].partition(",")[0]
         with self.unprotected():
             self.at_rest(lambda: self.api.call("PUT", f"{self.url}/config", {"delete": slot}))
             unused = [name for name, value in (self.config() or {}).items() if name != slot and value == volume]
@@ -181,16 +213,12 @@ class ProxmoxVolumes:
                 self.api.call("PUT", f"{self.url}/config", {"delete": ",".join(unused)})
 
 
-def _names(known: dict[str, Storage]) -> str:
-    return ", ".join(name for name, each in known.items() if CONTENT in each.content) or "none"
-
-
 def _is_volume(name: str, value: str) -> bool:
     """Whether it is a mount point of a volume, not of a directory of the node."""
     return name.startswith("mp") and not value.startswith("/")
 
 
-def _member(value: str, key: str) -> str:
+def member(value: str, key: str) -> str:
     """A member of KEY=VALUE,..."""
     return next((word[len(key) + 1 :] for word in value.split(",") if word.startswith(f"{key}=")), "")
 

@@ -33,7 +33,36 @@ MACHINE = "q35,sata=off,smbus=off,vmport=off"  # without what only takes time to
 OWN, WAY = "10.0.2.15", 24  # of a machine behind the node (QEMU's user network)
 
 
-class Vm:
+class Insider:
+    """A mode whose shares are all inside of its machine; `host` is the guest."""
+
+    host: Guest
+    instance: Instance
+
+    @property
+    def sizes(self) -> str:
+        """With the instance."""
+        return f"{self.instance.own}/run"
+
+    def tell_size(self, name: str, text: str) -> None:
+        """Write it inside."""
+        self.host.write(f"{self.sizes}/{name}", text, 0o755)
+
+    def served(self, share: str, path: str) -> str:
+        """Where it is mounted inside."""
+        return path
+
+    def shown(self, share: str, path: str) -> list[Step]:
+        """Nothing more: all of a share is inside."""
+        return []
+
+    def killed(self) -> int:
+        """How many of its processes its kernel has killed for want of memory."""
+        counts = (self.host.read("/proc/vmstat") or "").splitlines()
+        return next((int(line.split()[1]) for line in counts if line.startswith("oom_kill ")), 0)
+
+
+class Vm(Insider):
     """A gateway in a virtual machine of its own."""
 
     volumes = None
@@ -42,7 +71,6 @@ class Vm:
         assert isinstance(gateway.mode, VmMode)  # noqa: S101 - the registry of modes goes by it
         self.node, self.gateway, self.mode = host, gateway, gateway.mode
         self.folder, self.title = f"{paths.machines}/{gateway.name}", f"virtual machine {gateway.name}"
-        self.elsewhere = paths.on_proxmox
         self.images = Images(host, paths.images)
         self.machine = Machine(host, self.folder, self.title)
         self.host = Guest(Socket(self.machine.agent, self.title), self.title)
@@ -60,8 +88,6 @@ class Vm:
 
     def look(self, former: Gateway | None) -> list[Fault]:
         """What is missing on the node."""
-        if self.elsewhere:
-            return [Fault("mode", "on Proxmox VE no virtual machine is made of its own yet", "use mode lxc")]
         faults = [*self._programs(), *self._length(), *self._unknown(), *self._image()]
         moved = former is None or former.mode != self.mode
         return [*faults, *(self._network(former) if moved else [])]
@@ -119,11 +145,6 @@ class Vm:
         """The machine as it runs, on its network, with what of us it needs."""
         wired = [self._wired()] if self.mode.bridge else []
         return [self._machine(), *wired, modules.placed(self.host, MODULES, self.title)]
-
-    def killed(self) -> int:
-        """How many of its processes its kernel has killed for want of memory."""
-        counts = (self.host.read("/proc/vmstat") or "").splitlines()
-        return next((int(line.split()[1]) for line in counts if line.startswith("oom_kill ")), 0)
 
     def _directory(self) -> Step:
         def write(value: str | None) -> None:
@@ -210,23 +231,6 @@ class Vm:
                 self.node.run("ip", "link", "set", link, "master", value, "up")
 
         return Step(f"network of {self.title}", self.mode.bridge, read, write)
-
-    @property
-    def sizes(self) -> str:
-        """With the instance."""
-        return f"{self.instance.own}/run"
-
-    def tell_size(self, name: str, text: str) -> None:
-        """Write it inside."""
-        self.host.write(f"{self.sizes}/{name}", text, 0o755)
-
-    def served(self, share: str, path: str) -> str:
-        """Where it is mounted inside."""
-        return path
-
-    def shown(self, share: str, path: str) -> list[Step]:
-        """Nothing more: all of a share is inside."""
-        return []
 
     def unreached(self) -> str:
         """Why clients do not get through from here, empty where they do."""

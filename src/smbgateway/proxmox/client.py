@@ -29,6 +29,7 @@ POLLS = 0.1, 1.0  # seconds between looks at a task: the first, and the longest
 PVESH = {"GET": "get", "POST": "create", "PUT": "set", "DELETE": "delete"}
 
 Parameters = Mapping[str, object]
+Plain = Mapping[str, str | list[str]]
 
 
 class ProxmoxFailed(GatewayError):
@@ -38,7 +39,10 @@ class ProxmoxFailed(GatewayError):
 
 
 class Proxmox:
-    """The API. Paths begin with a slash, such as /nodes/one/lxc; parameters that are None are left out."""
+    """The API. Paths begin with a slash, such as /nodes/one/lxc; parameters that are None are left out.
+
+    An empty word in a list would make Proxmox VE forget the words before it.
+    """
 
     def __init__(self, host: Host, node: str, daemon: tuple[str, int] = DAEMON) -> None:
         self.host, self.node, self.daemon = host, node, daemon
@@ -78,7 +82,7 @@ class Proxmox:
         if ended != "OK" and not ended.startswith("WARNINGS"):
             raise ProxmoxFailed(_refused(method, path), ended, _log(upid))
 
-    def _http(self, method: str, path: str, parameters: Mapping[str, str]) -> Any:
+    def _http(self, method: str, path: str, parameters: Plain) -> Any:
         code, reason, body = self._ask(method, path, parameters)
         if code == 401:
             with self._guard:
@@ -90,9 +94,9 @@ class Proxmox:
         error.code = code
         raise error
 
-    def _ask(self, method: str, path: str, parameters: Mapping[str, str]) -> tuple[int, str, str]:
+    def _ask(self, method: str, path: str, parameters: Plain) -> tuple[int, str, str]:
         """The status, its words, the body."""
-        form = urlencode(parameters, quote_via=quote)
+        form = urlencode(parameters, doseq=True, quote_via=quote)
         in_body = method in ("POST", "PUT")
         url = f"/api2/json{path}" + (f"?{form}" if form and not in_body else "")
         headers = {"Cookie": f"PVEAuthCookie={quote(self._root())}"}
@@ -110,9 +114,10 @@ class Proxmox:
                 self._ticket, self._made = self.host.run("perl", "-e", TICKET).strip(), time.monotonic()
             return self._ticket
 
-    def _pvesh(self, method: str, path: str, parameters: Mapping[str, str]) -> Any:
+    def _pvesh(self, method: str, path: str, parameters: Plain) -> Any:
         """The same by pvesh, which waits for tasks, and prints their logs before the answer."""
-        words = [f"--{name}={value}" for name, value in parameters.items()]
+        several = {name: value if isinstance(value, list) else [value] for name, value in parameters.items()}
+        words = [f"--{name}={each}" for name, values in several.items() for each in values]
         try:
             said = self.host.run("pvesh", PVESH[method], path, "--output-format", "json", *words, timeout=TASK_WAIT)
         except CommandFailed as error:
@@ -121,7 +126,9 @@ class Proxmox:
         return json.loads(lines[-1]) if lines else None
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> str | list[str]:
+    if isinstance(value, list):
+        return [str(each) for each in value]
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 

@@ -52,8 +52,11 @@ class HighAvailability:
 
         return Step(f"nodes of {self.resource}", self.nodes, read, write)
 
-    def look(self, storage: str) -> list[Fault]:
-        """What stands against it: a root that other nodes do not have, nodes that are not there, or no other node."""
+    def look(self, storage: str, content: str) -> list[Fault]:
+        """What stands against it: a system that other nodes do not have, nodes that are not there, or no other node.
+
+        content  what storages hold such a system
+        """
         known = [str(each["node"]) for each in self.api.get("/nodes")]
         faults = [
             Fault("mode.ha_nodes", f"there is no node {name}", f"nodes: {', '.join(known)}")
@@ -64,7 +67,7 @@ class HighAvailability:
             faults.append(Fault("mode.ha", "there is no other node", "leave it out"))
         rows = {str(each["storage"]): each for each in self.api.get(f"{self.api.here}/storage")}
         if storage in rows and not rows[storage].get("shared"):
-            shared = [name for name, each in rows.items() if each.get("shared") and "rootdir" in str(each["content"])]
+            shared = [name for name, each in rows.items() if each.get("shared") and content in str(each["content"])]
             hint = f"mode.storage: {' or '.join(shared)}" if shared else "add a storage that all nodes share"
             faults.append(Fault("mode.ha", f"the root is on storage {storage}, which only this node has", hint))
         return faults

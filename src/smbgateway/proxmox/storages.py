@@ -6,7 +6,10 @@ from typing import Any
 
 from .client import Proxmox
 
-GUESTS = {"lxc": "rootdir"}  # modes whose guests can have volumes, and what of a storage's content holds these
+GUESTS = {
+    "lxc": "rootdir",
+    "vm": "images",
+}  # modes whose guests can have volumes, and what of a storage's content holds these
 DEFAULT_FS = "cephfs"  # where a storage of CephFS names none
 
 

@@ -13,7 +13,7 @@ from ..sizes import show_size
 from ..step import Step
 from . import Place, Usage, cells
 from .image import Image
-from .own_xfs import file_size, inside, quota_of, round_up
+from .own_xfs import attach, file_size, inside, quota_of, round_up
 
 
 class Disks(Protocol):
@@ -88,7 +88,7 @@ class GuestImage:
     def _attach(self) -> None:
         device = self.disks.device(self.place.share)
         self.guest.run("udevadm", "wait", "--timeout=60", device, timeout=90)
-        self.guest.run("mount", "-t", "xfs", "-o", "nodev,nosuid,noexec,discard", "--", device, self.mount)
+        attach(self.guest, device, self.mount)
 
     def _read_quota(self) -> str | None:
         now = self.image.size()

@@ -88,6 +88,11 @@ def make(host: Host, path: str, *options: str) -> None:
     host.run("mkfs.xfs", *words, timeout=600)
 
 
+def attach(guest: Host, device: str, mount: str) -> None:
+    """Mount it in a virtual machine that has the device to itself."""
+    guest.run("mount", "-t", "xfs", "-o", "nodev,nosuid,noexec,discard", "--", device, mount)
+
+
 def fresh(host: Host, path: str) -> bool:
     """Whether the unmounted XFS holds no file. Its counters are true only with a clean log."""
     if "<CLEAN>" not in host.run("xfs_logprint", "-t", path):
