@@ -102,6 +102,23 @@ def test_it_is_unprivileged_limited_and_keeps_the_numbers_of_owners(served: Gues
     assert limits == [str(128 << 20)]
 
 
+def test_no_link_made_inside_leads_out(served: Guests) -> None:
+    inside = served.container()
+    inside.write("/etc/hostname", "inside\n")
+    inside.run("ln", "-s", "/etc/hostname", "/tmp/file")
+    inside.run("ln", "-s", "../../../../../../../../root", "/tmp/folder")
+    inside.run("ln", "-s", "/proc/1/root/etc/hostname", "/tmp/magic")
+    assert inside.read("/tmp/file") == inside.run("cat", "/etc/hostname") == "inside\n"
+    inside.write("/tmp/folder/made-inside", "by its root\n")
+    assert inside.run("stat", "--printf=%u %g %a", "/root/made-inside") == "0 0 644"
+    assert not os.path.exists("/root/made-inside")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        inside.read("/tmp/magic")
+    assert " /srv/docs " in (inside.read("/proc/self/mountinfo") or "")
+    inside.write("/dev/shm/secret", "", 0o600)  # mounted by itself: nobody outside has a number there
+    assert inside.run("stat", "--printf=%u %a", "/dev/shm/secret") == "0 600"
+
+
 def cgroup_files(inside: Container, *names: str) -> list[str]:
     """The files of a container's control groups that are there under one of these names."""
     pid = mounts.run("lxc-info", "--lxcpath", inside.folder, "--name", inside.name, "--pid", "--no-humanize").strip()

@@ -1,14 +1,17 @@
 """Gateways in containers: the record, LXC's configuration, what LXC says."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from smbgateway.create import CreateRequest, resources
-from smbgateway.errors import CommandMissing, Failed, Invalid
+from smbgateway.errors import CommandFailed, CommandMissing, Failed, Invalid
 from smbgateway.guests import cgroup
 from smbgateway.guests.cgroup import UNIFIED, Limits
 from smbgateway.guests.container import Container
+from smbgateway.guests.rooted import Rooted
 from smbgateway.guests.template import Recipe, package_version
 from smbgateway.installation import Installation
 from smbgateway.model import LxcMode, parse
@@ -21,6 +24,8 @@ from .machine import EmptyMachine, new_engine
 
 WHICH = ("--lxcpath", "/lxc", "--name", "files")
 ATTACH = ("lxc-attach", *WHICH, "--clear-env", "--set-var", "LC_ALL=C.UTF-8", "--set-var", "HOME=/root", "--")
+STATE = ("lxc-info", *WHICH, "--state", "--pid", "--no-humanize")
+ABSENT = "files doesn't exist"
 FIXED = {"bridge": "vmbr0", "address": "10.0.0.5/24", "mac": "02:00:00:00:00:05"}
 
 
@@ -77,9 +82,30 @@ def test_the_configuration_of_a_container() -> None:
     ]
 
 
-def test_a_container_that_does_not_run_is_empty() -> None:
-    down = "lxc-attach: files: attach.c: get_attach_context: 406 Connection refused - Failed to get init pid"
-    assert Container(FakeHost([Call((*ATTACH, "cat", "--", "/a"), down, 1)]), "/lxc", "files").read("/a") is None
+@pytest.mark.parametrize(
+    "state",
+    [Call(STATE, "State:          STOPPED\n"), Call(STATE, "State:  STARTING\nPID:  1\n"), Call(STATE, ABSENT, 1)],
+)
+def test_a_container_that_does_not_run_is_empty(state: Call) -> None:
+    container = Container(FakeHost([state]), "/lxc", "files")
+    assert container.read("/etc/hostname") is None
+    with pytest.raises(CommandFailed, match=r"No such file or directory: container files does not run"):
+        container.write("/etc/hostname", "other")
+
+
+def test_files_as_another_process_sees_them(tmp_path: Path) -> None:
+    seen = Rooted(os.getpid())
+    seen.write(f"{tmp_path}/new", "hello\udce9\n", 0o640)
+    assert (seen.read(f"{tmp_path}/new"), seen.read(f"{tmp_path}/none")) == ("hello\udce9\n", None)
+    assert [(path.name, path.stat().st_mode) for path in tmp_path.iterdir()] == [("new", 0o100640)]
+    os.mkfifo(tmp_path / "waits")
+    with pytest.raises(OSError, match="no regular file"):
+        seen.read(f"{tmp_path}/waits")
+    with pytest.raises(FileNotFoundError):
+        seen.write(f"{tmp_path}/none/new", "", 0o600)
+    seen.born = "another process of that number"
+    with pytest.raises(ProcessLookupError):
+        seen.read(f"{tmp_path}/new")
 
 
 def test_limits_by_version_of_control_groups() -> None:

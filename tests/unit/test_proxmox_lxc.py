@@ -8,6 +8,7 @@ import pytest
 
 from lab.proxmox import BRIDGE, OLDER, STORAGE, TEMPLATE, TICKET, Guest, StandIn, served
 from smbgateway.errors import CommandFailed, Invalid
+from smbgateway.guests.container import Container
 from smbgateway.host import Host
 from smbgateway.model import Gateway, LxcMode
 from smbgateway.modes.proxmox_guest import canonical
@@ -188,7 +189,11 @@ def test_names_that_a_mount_point_cannot_have_are_replaced() -> None:
     assert canonical(net, ProxmoxLxc.keys) == canonical(same, ProxmoxLxc.keys)
 
 
-def test_the_engine_takes_the_next_number_where_another_was_faster(tmp_path: Any, api: Proxmox, node: StandIn) -> None:
+def test_the_engine_takes_the_next_number_where_another_was_faster(
+    tmp_path: Any, api: Proxmox, node: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Container, "read", lambda container, path: None)
+    monkeypatch.setattr(Container, "write", lambda container, path, text, mode=0o644: None)
     engine = new_engine(str(tmp_path))
     vars(engine.site)["host"] = api.host
     vars(engine.site)["proxmox"] = api

@@ -9,7 +9,8 @@ import pytest
 
 from lab.proxmox import STORAGE, TEMPLATE, TICKET, StandIn, served
 from smbgateway.create import read_request, resources
-from smbgateway.errors import CommandFailed, HoldsData, Invalid
+from smbgateway.errors import HoldsData, Invalid
+from smbgateway.guests.container import Container
 from smbgateway.host import Host
 from smbgateway.model import Gateway, LxcMode, StorageSource
 from smbgateway.modes.proxmox_guest import RETIRED
@@ -46,13 +47,14 @@ class Guests(Host):
             return TICKET
         if "find" in argv:
             return "".join(f"{name}\n" for name in self.inside)
-        if "cat" in argv and argv[-1] == "/proc/self/mountinfo":
-            config = self.node.guests[105].config
-            points = [value.split("mp=")[1].split(",")[0] for name, value in config.items() if name == "mp1"]
-            return "".join(f"1 1 0:9 / {point} rw - zfs x rw\n" for point in points if self.seen or self.plugs)
-        if "cat" in argv:
-            raise CommandFailed(argv, 1, "No such file or directory")
         return ""
+
+    def in_container(self, path: str) -> str | None:
+        if path != "/proc/self/mountinfo":
+            return None
+        config = self.node.guests[105].config
+        points = [value.split("mp=")[1].split(",")[0] for name, value in config.items() if name == "mp1"]
+        return "".join(f"1 1 0:9 / {point} rw - zfs x rw\n" for point in points if self.seen or self.plugs)
 
     def read(self, path: str) -> str | None:
         return ""
@@ -72,7 +74,8 @@ def host(node: StandIn) -> Guests:
 
 
 @pytest.fixture
-def container(node: StandIn, host: Guests) -> Iterator[ProxmoxLxc]:
+def container(node: StandIn, host: Guests, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProxmoxLxc]:
+    monkeypatch.setattr(Container, "read", lambda container, path: host.in_container(path))
     mode = {"bridge": "vmbr0", "address": "10.0.0.5/24", "mac": "02:00:00:00:00:05", "vmid": 105, "storage": STORAGE}
     gateway = Gateway(name="files", mode=LxcMode.model_validate({**mode, "template": TEMPLATE}))
     with served(node) as address:
