@@ -181,7 +181,7 @@ class Recovery:
                 self._sweep(folder, "-type", "f", "-name", ".new-*", "-delete")
         for folder in glob.glob(f"{glob.escape(paths.instance(''))}*"):
             self._sweep(folder, "-maxdepth", "2", "-type", "f", "-name", ".new-*", "-delete")
-            for private in ("import", "*.proof-*"):
+            for private in ("import", "*.smbgw-*"):
                 self._sweep(f"{folder}/private", "-type", "f", "-name", private, "-delete")
             memory, _, name = scratch(folder).rpartition("/")
             self._sweep(memory, "-maxdepth", "1", "-name", f"{name}*", "-exec", "rm", "-rf", "{}", "+")

@@ -23,7 +23,7 @@ from smbgateway.store import FileStore
 PASSWORD = "Open-Sesame-1"
 PROMPT = "smb: \\> "
 OURS = ("log", "cache", "lock", "pid", "ncalrpc", "state", "private", "client")  # directories that Samba fills
-LEFTOVERS = (".new-*", "proof-*", "login-*", "import*", ".smbgw-proof-*", "*.proof-*")
+LEFTOVERS = (".new-*", "proof-*", "login-*", "import*", ".smbgw-proof-*", "*.smbgw-*")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..errors import NotProved
+from ..errors import CommandFailed, NotProved
 from ..fields import Rights
 from ..host import Host
 from ..model import Group, Share, User
@@ -77,38 +78,37 @@ class Prover:
         able = [candidate for candidate in candidates if candidate.user]
         if not able:
             return {}
-        folder = self.host.run("mktemp", "-d", f"{scratch(self.instance.own)}XXXXXXXX").strip()
-        try:
-            return self._shadow(able, folder)
-        finally:
-            self.host.run("rm", "-rf", "--one-file-system", "--", folder)
-
-    def _shadow(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
-        own = self.instance.own
-        for mode, names in (("700", ("private", "state", "cache", "pid")), ("755", ("lock", "ncalrpc"))):
-            self.host.run("mkdir", "-m", mode, "--", *(f"{folder}/{name}" for name in names))
-        self.host.write(f"{folder}/smb.conf", self._configuration(candidates, folder), 0o600)
-        self._secrets(folder)
-        order = {"folder": folder, "client": f"{own}/client.conf", "port": SHADOW_PORT}
-        order["accounts"] = self._passwords(candidates, folder)
-        order["shares"] = [[c.share.name, c.user.name, c.rights] for c in candidates if c.user]
+        folder = f"{scratch(self.instance.own)}{secrets.token_hex(4)}"
         enter = ("nsenter", f"--mount=/proc/{self.instance.pid()}/ns/mnt", "--")
         alone = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--")
         program = (self.instance.python, "-I", "-m", "smbgateway.samba.shadow")
         timeout = (30 + len(candidates) * 2.0) * self.instance.patience
-        answer = json.loads(self.host.run(*enter, *alone, *program, stdin=json.dumps(order), timeout=timeout))
+        order = json.dumps(self._order(able, folder))
+        try:
+            answer = json.loads(self.host.run(*enter, *alone, *program, stdin=order, timeout=timeout))
+        except CommandFailed:  # it has not come to remove that itself
+            self.host.run("rm", "-rf", "--one-file-system", "--", folder)
+            raise
         if failure := answer.get("failure"):
             raise NotProved(failure["what"], failure["cause"])
         return dict(answer["warnings"])
 
-    def _secrets(self, folder: str) -> None:
-        """A copy of secrets.tdb, for the SID; where it is the cluster's, a new one."""
-        if self.instance.gateway.cluster:
-            self.host.run("net", f"--configfile={folder}/smb.conf", "setlocalsid", self.instance.gateway.sid)
-            return
-        database, suffix = f"{self.instance.own}/private/secrets.tdb", f".{folder.rpartition('/')[2]}"
-        self.host.run("tdbbackup", "-s", suffix, database)
-        self.host.run("mv", f"{database}{suffix}", f"{folder}/private/secrets.tdb")
+    def _order(self, candidates: Sequence[Candidate], folder: str) -> dict[str, Any]:
+        """All that the proof needs, so that it is one command."""
+        own, cluster = self.instance.own, self.instance.gateway.cluster
+        passwords = {candidate.user: random_password() for candidate in candidates if candidate.user}
+        return {
+            "folder": folder,
+            "configuration": self._configuration(candidates, folder),
+            "accounts": "".join(_account(user, password) for user, password in passwords.items()),
+            # With a copy it has the SID; where databases are those of a cluster, it makes one for itself.
+            "secrets": "" if cluster else f"{own}/private/secrets.tdb",
+            "sid": self.instance.gateway.sid,
+            "client": f"{own}/client.conf",
+            "port": SHADOW_PORT,
+            "logins": {user.name: login(user.name, password) for user, password in passwords.items()},
+            "shares": [[c.share.name, c.user.name, c.rights] for c in candidates if c.user],
+        }
 
     def _configuration(self, candidates: Sequence[Candidate], folder: str) -> str:
         overrides = {
@@ -124,21 +124,6 @@ class Prover:
         text = global_section(self.instance.gateway, self.instance.own)
         text += "".join(f"\t{name} = {value}\n" for name, value in overrides.items())
         return text + "".join(render(candidate.share.name, candidate.parameters) for candidate in candidates)
-
-    def _passwords(self, candidates: Sequence[Candidate], folder: str) -> dict[str, str]:
-        """Accounts for the proof alone (smbpasswd(5)), each with a random password; by it the SID follows from the uid.
-
-        Returns the files for smbclient, by user.
-        """
-        files, lines = {}, ""
-        for user in {candidate.user.name: candidate.user for candidate in candidates if candidate.user}.values():
-            password = random_password()
-            files[user.name] = keep_credentials(self.host, folder, user.name, password)
-            lines += (
-                f"{user.name}:{user.uid}:{'X' * 32}:{nt_hash(password)}:[U          ]:LCT-{int(time.time()):08X}:\n"
-            )
-        self.host.write(f"{folder}/accounts", lines, 0o600)
-        return files
 
     def real(self, candidate: Candidate, password: str | None, asked: bool = True) -> tuple[str, str]:
         """Ask the running smbd, unless not `asked`. Returns what was proved and a warning (empty: none).
@@ -181,11 +166,22 @@ class Prover:
         return f"{how} as {candidate.user.name if candidate.user else '?'}, {done}"
 
 
-def keep_credentials(host: Host, folder: str, user: str, password: str) -> str:
-    """A file for smbclient -A --pw-nt-hash, readable by root alone. Returns its path.
+def _account(user: User, password: str) -> str:
+    """An account for the proof alone (smbpasswd(5)); by it the SID follows from the uid."""
+    changed = f"LCT-{int(time.time()):08X}"
+    return f"{user.name}:{user.uid}:{'X' * 32}:{nt_hash(password)}:[U          ]:{changed}:\n"
+
+
+def login(user: str, password: str) -> str:
+    """A file for smbclient -A --pw-nt-hash.
 
     With the hash, as smbd keeps it: of a password in such a file smbclient drops blanks at the start (measured).
     """
+    return f"username = {user}\npassword = {nt_hash(password)}\n"
+
+
+def keep_credentials(host: Host, folder: str, user: str, password: str) -> str:
+    """Such a file, readable by root alone. Returns its path."""
     path = os.path.join(folder, f"login-{secrets.token_hex(4)}")
-    host.write(path, f"username = {user}\npassword = {nt_hash(password)}\n", 0o600)
+    host.write(path, login(user, password), 0o600)
     return path

@@ -1,12 +1,16 @@
 """The one-shot smbd of the shadow proof: runs as the first process of network and pid namespaces of its own.
 
 Reads an order (JSON) on stdin, prints `{"warnings": {share: text}}` or `{"failure": {what, cause}}`. With its end the
-kernel ends all it started.
+kernel ends all it started. Its files are in memory, in a directory of its own that it removes.
 """
 
+import contextlib
 import fcntl
 import itertools
 import json
+import os
+import shutil
+import signal
 import socket
 import struct
 import sys
@@ -34,21 +38,54 @@ def main() -> None:
 
 
 def _prove(order: dict[str, Any]) -> dict[str, str]:
-    _loopback_up()
     folder = order["folder"]
-    process = start(
-        ["smbd", "--foreground", "--no-process-group", f"--configfile={folder}/smb.conf"], f"{folder}/log.smbd"
-    )
-    _wait(process, order["port"], f"{folder}/log.smbd")
+    os.mkdir(folder, 0o700)
+    try:
+        logins = _files(order, folder)
+        _loopback_up()
+        log = f"{folder}/log.smbd"
+        process = start(["smbd", "--foreground", "--no-process-group", f"--configfile={folder}/smb.conf"], log)
+        try:
+            _wait(process, order["port"], log)
+            return _used(order, folder, logins)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # a session of its own
+            with contextlib.suppress(ChildProcessError):
+                while True:  # also its children, which are ours by then
+                    os.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files(order: dict[str, Any], folder: str) -> dict[str, str]:
+    """What that smbd needs; returns the files by which users log in."""
+    for mode, names in ((0o700, ("private", "state", "cache", "pid")), (0o755, ("lock", "ncalrpc"))):
+        for name in names:
+            os.mkdir(f"{folder}/{name}", mode)
+    logins = {user: f"{folder}/login-{number}" for number, user in enumerate(order["logins"])}
+    files = {f"{folder}/smb.conf": order["configuration"], f"{folder}/accounts": order["accounts"]}
+    for path, text in [*files.items(), *((logins[user], text) for user, text in order["logins"].items())]:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    if database := order["secrets"]:
+        suffix = f".{os.path.basename(folder)}"
+        Node().run("tdbbackup", "-s", suffix, database)
+        shutil.move(f"{database}{suffix}", f"{folder}/private/secrets.tdb")
+    else:
+        Node().run("net", f"--configfile={folder}/smb.conf", "setlocalsid", order["sid"])
+    return logins
+
+
+def _used(order: dict[str, Any], folder: str, logins: dict[str, str]) -> dict[str, str]:
+    """Use every share as a client would; the warnings."""
     warnings: dict[str, str] = {}
     client = Node(), order["client"], "127.0.0.1", order["port"]
     for user, rights, shares in _batches(order["shares"]):
-        session = Session(*client, order["accounts"][user])
+        session = Session(*client, logins[user])
         if len(shares) > 1 and rights == "write" and session.write_all(shares, folder):
             continue
         for share in shares:
             warnings[share] = session.write(share, folder) if rights == "write" else session.list(share)
-    process.kill()
     return {share: warning for share, warning in warnings.items() if warning}
 
 
