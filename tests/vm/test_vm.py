@@ -18,7 +18,7 @@ from tests.real.world import PASSWORD, user
 
 from .conftest import Box
 
-SAMBA = {"samba-dcerpcd", "rpcd_classic", "rpcd_epmapper", "rpcd_winreg"}  # what serves beside smbd
+SAMBA = {"samba-dcerpcd", "rpcd_classic", "rpcd_winreg"}  # what serves beside smbd
 
 
 def test_a_share_is_served_and_proved(box: Box) -> None:

@@ -34,11 +34,12 @@ for name in nsswitch.conf passwd group machine-id; do
 done
 trap end TERM INT
 for folder in /usr/libexec/samba /usr/lib/*/samba; do
-    [ -x "$folder/samba-dcerpcd" ] && dcerpcd=$folder/samba-dcerpcd
+    rpc="$folder/rpcd_classic $folder/rpcd_lsad $folder/rpcd_winreg"
+    [ -x "$folder/samba-dcerpcd" ] && dcerpcd="$folder/samba-dcerpcd $rpc"
 done
 setpriv --pdeathsig KILL sh "$0" "$own" sh "${0%/*}/announce.sh" "$own" &
-for program in smbd "$dcerpcd --libexec-rpcds"; do
-    # Unquoted: two words. It ends with us, whatever ends us.
+for program in smbd "$dcerpcd"; do
+    # Unquoted: several words. It ends with us, whatever ends us.
     setpriv --pdeathsig KILL sh "$0" "$own" $program --foreground --no-process-group "--configfile=$own/smb.conf" &
 done
 echo $$ >"$own/run/supervisor.pid"
