@@ -156,7 +156,10 @@ class Convergence:
 
     @staticmethod
     def _publish(scope: Scope, blueprint: Blueprint, ledger: Ledger) -> None:
-        registry = Registry(blueprint.instance(scope.gateway))
+        instance = blueprint.instance(scope.gateway)
+        registry = Registry(instance)
+        if any(change.former is None and change.step.name == instance.registry_title for change in ledger.changes):
+            registry.new()
         for share in scope.shares:
             with contextlib.suppress(GatewayError):  # only what clients are told of the size; the monitor tries again
                 blueprint.publish_size(share)

@@ -145,12 +145,13 @@ class Accounts:
             secret, flags = secrets.token_hex(16).upper(), DISABLED
         line = f"{user.name}:{user.uid}:{'X' * 32}:{secret.strip()}:{flags}:{changed}:\n"
         path = f"{self.instance.own}/private/import"  # one name: should a crash leave it, the next one takes it along
-        self._known = None
+        known, self._known = self._known, None
         try:
             self.instance.host.write(path, line, 0o600)
             self.instance.inside("pdbedit", "-i", f"smbpasswd:{path}")
         finally:
             self.instance.host.run("rm", "-f", "--", path)
+        self._known = known if known is None else known | {user.name: f"{flags} {changed}"}
 
     def _delete(self, name: str) -> None:
         self._known = None

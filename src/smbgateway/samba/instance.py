@@ -8,7 +8,7 @@ import struct
 import sys
 import time
 
-from ..errors import CommandFailed, Failed, Unavailable
+from ..errors import CommandFailed, CommandMissing, Failed, Unavailable
 from ..host import Host
 from ..model import Gateway
 from ..step import Step
@@ -17,6 +17,7 @@ from .launch import Launcher
 
 READY_WAIT = 15.0  # seconds until smbd answers; 0.1 s is usual
 STOP_WAIT = 10.0
+SMBD = "/usr/sbin/smbd"
 
 
 class Instance:
@@ -31,6 +32,7 @@ class Instance:
         self.python = python  # of the host, with our modules
         self.patience = patience  # how many times as long as on the node it may take
         self.conf = f"{own}/smb.conf"
+        self.registry_title = f"registry of gateway {self.label}"
 
     @property
     def address(self) -> str:
@@ -176,7 +178,7 @@ class Instance:
                 name = config.PRELOADED
                 self.tool("net", "conf", "import", "/dev/stdin", name, stdin=config.render(name, {}))
 
-        return Step(f"registry of gateway {self.label}", "regular file", read, write)
+        return Step(self.registry_title, "regular file", read, write)
 
     def preload(self) -> None:
         """Have the smbd that begets connections read the names of the shares again: it is to be quick, no more."""
@@ -208,7 +210,10 @@ class Instance:
         return Step(f"smbd of gateway {self.label}", want, read, write)
 
     def _start(self) -> None:
-        self.host.run("smbd", "--version")  # a missing package is named before anything hangs
+        try:  # a missing package is named before anything hangs
+            self.host.run("test", "-x", SMBD)
+        except CommandFailed as error:
+            raise CommandMissing("smbd", "samba") from error
         self.launcher.start(self.gateway.name, self.own)
         self.await_answer()
 
@@ -216,6 +221,8 @@ class Instance:
         """Wait until smbd takes connections; where it does not, all is stopped. Raises Failed."""
         wait = READY_WAIT * self.patience
         deadline = time.monotonic() + wait
+        while self.host.read(f"{self.own}/pid/smbd.pid") is None and time.monotonic() < deadline:
+            time.sleep(0.01)  # to ask by smbclient before takes the time that smbd wants
         while not self.answers():
             if time.monotonic() > deadline:
                 cause = self._last_words()
@@ -226,7 +233,7 @@ class Instance:
     def answers(self) -> bool:
         """Whether smbd takes connections: any answer of SMB's, a refusal too, is an answer."""
         try:
-            self.host.run(*self.client(), "-N", "-L", f"//{self.address}", timeout=5 * self.patience)
+            self.host.run(*self.client(), "-N", f"//{self.address}/IPC$", "-c", "exit", timeout=5 * self.patience)
         except CommandFailed as error:
             return "NT_STATUS_ACCESS_DENIED" in error.output or "NT_STATUS_LOGON_FAILURE" in error.output
         return True

@@ -29,6 +29,10 @@ class Registry:
             listed = parse_sections(self.instance.tool("net", "conf", "list"))
             self._listed = {name.lower(): parameters for name, parameters in listed.items()}
 
+    def new(self) -> None:
+        """It was made just now: there is nothing to read."""
+        self._listed = {}
+
     def definition(self, name: str) -> Parameters | None:
         """What is published under a name, None for nothing."""
         if self._listed is not None and name.lower() not in self._spent:
