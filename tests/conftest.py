@@ -1,6 +1,7 @@
 """Common to all rings: the source tree is importable, and a skipped test fails the run."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ NOT_RUN = ("skipped", "xfailed", "xpassed")
 def pytest_configure(config: pytest.Config) -> None:
     """What needs another kernel runs in ring `vm` alone, which asks for it: -m uml."""
     config.option.markexpr = config.option.markexpr or "not uml"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ./test ends what hangs: say where, and clean up
 
 
 def count(config: pytest.Config, *outcomes: str) -> int:

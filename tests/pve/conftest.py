@@ -16,6 +16,14 @@ BASE = REPOSITORY / "build/debian13"
 Fresh = Callable[[str], AbstractContextManager[Root]]
 
 
+def not_sources(folder: str, names: list[str]) -> set[str]:
+    """For copytree: what was made of them. A machine may be being built in `build`, with a /proc in it."""
+    made = {
+        name for name in names if name.startswith(".") or name in ("dist", "__pycache__") or name.endswith(".egg-info")
+    }
+    return made | ({"build"} if Path(folder) == REPOSITORY else set())
+
+
 @pytest.fixture(scope="session")
 def area(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory in which the roots of this ring lie."""

@@ -7,7 +7,7 @@ import pytest
 from lab.debian13 import Root
 from lab.mounts import until
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, not_sources
 
 PASSWORD = "Open-Sesame-1"
 SOURCES = "/sources"
@@ -19,8 +19,7 @@ PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 @pytest.fixture(scope="module")
 def sources(installed: Root) -> Root:
     """A Debian 13 with the package installed and our tests beside it."""
-    left_out = shutil.ignore_patterns(".*", "build", "dist", "__pycache__", "*.egg-info")
-    shutil.copytree(REPOSITORY, installed.file(SOURCES), ignore=left_out)
+    shutil.copytree(REPOSITORY, installed.file(SOURCES), ignore=not_sources)
     return installed
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lab.debian13 import Root
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, not_sources
 
 DEB = "/pve-smbgateway.deb"
 STOCK = ["smbd.service", "nmbd.service", "samba-ad-dc.service", "winbind.service", "ctdb.service", "wsdd2.service"]
@@ -53,7 +53,8 @@ def names_of(deb: Path) -> list[str]:
 
 def test_the_same_sources_give_the_same_package(deb: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
-    shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(".*", "debian13", "dist", "__pycache__"))
+    shutil.copytree(REPOSITORY, copy, ignore=not_sources)
+    shutil.copytree(REPOSITORY / "build/www-parts", copy / "build/www-parts")
     environment = {**os.environ, "TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
     command = ["sh", "-c", f'umask 077; exec "{copy}/build-deb" "{tmp_path}/out"']
     subprocess.run(command, check=True, capture_output=True, env=environment)
