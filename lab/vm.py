@@ -39,6 +39,7 @@ PACKAGES = (
     "xfsprogs,btrfs-progs,e2fsprogs,iproute2,tdb-tools,procps,quota,rsync,python3-idna,python3-certifi,python3-yaml"
 )
 LEAN = [
+    "--dpkgopt=force-unsafe-io",
     '--aptopt=APT::Install-Recommends "false"',
     '--aptopt=Acquire::Check-Valid-Until "false"',
     *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
@@ -187,6 +188,7 @@ def _build(work: Path, kernel: str) -> None:
     words = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--include={names}", *LEAN]
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
     assert codename, "this is not a Debian"
+    words = ["unshare", "--mount", *words]  # so that what it mounts goes with it, however it ends
     made_it = subprocess.run([*words, codename[1], str(root), "-"], input=sources(), text=True, capture_output=True)
     if made_it.returncode:
         raise RuntimeError(f"the guest cannot be made: {made_it.stderr[-3000:]}")
