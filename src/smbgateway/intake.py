@@ -27,7 +27,7 @@ from .model import (
 )
 from .proxmox.choices import Choices
 from .proxmox.sections import Sections
-from .sources import userquota
+from .sources import userquota, without_snapshots
 from .sources.projects import taken as taken_projects
 from .world import World
 
@@ -163,8 +163,7 @@ class Intake:
             others = [other for other in blueprint.world.shares.values() if other.key != share.key]
             faults += userquota.faults(self.site.host, share, others)
         if share.snapshots.total and not source.snapshots:
-            hint = "use a btrfs, cephfs or zfs source, which can"
-            faults.append(Fault("snapshots", f"a {share.source.kind} source cannot have snapshots", hint))
+            faults.append(Fault("snapshots", *without_snapshots(share.source.kind)))
         return [fault for fault in faults if not (options.force and fault.waivable)], exists
 
     def _look_storage(self, share: Share, former: World, options: Options) -> list[Fault]:

@@ -48,8 +48,8 @@ class Restoration:
         return Step(f"restoration of {self.title}", NONE, read, write)
 
     def _write(self, name: str | None) -> None:
-        before = self.snapshots.path(name or "")
-        self.host.run("stat", "--", before)
-        self.host.write(self.mark, f"{name}\n", 0o600)
-        self.host.run(*RSYNC, "--", f"{before}/", f"{self.path}/", timeout=7 * DAY)
-        self.host.run("rm", "--", self.mark)
+        with self.snapshots.opened(name or "") as before:
+            self.host.run("stat", "--", before)
+            self.host.write(self.mark, f"{name}\n", 0o600)
+            self.host.run(*RSYNC, "--", f"{before}/", f"{self.path}/", timeout=7 * DAY)
+            self.host.run("rm", "--", self.mark)

@@ -13,7 +13,7 @@ from .model import MOST_SNAPSHOTS, Gateway, Share
 from .retention import KEPT, SCHEDULED
 from .samba.clients import clients
 from .samba.registry import Registry
-from .sources import Snapshots
+from .sources import Snapshots, without_snapshots
 from .step import Ledger
 from .world import World
 
@@ -152,8 +152,8 @@ class Versions:
     def _of(self, share: Share, world: World) -> Snapshots:
         snapshots = self.engine.site.blueprint(world).source(share).snapshots
         if snapshots is None:
-            hint = "move the data to a share with a btrfs, cephfs or zfs source"
-            raise Unavailable(f"{share.title} has no snapshots", f"a {share.source.kind} source cannot", hint=hint)
+            cause, hint = without_snapshots(share.source.kind)
+            raise Unavailable(f"{share.title} has no snapshots", cause, hint=hint)
         return snapshots
 
     @staticmethod

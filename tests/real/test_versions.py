@@ -413,5 +413,5 @@ def test_sources_that_cannot_refuse_by_field(lab: Lab) -> None:
         ("share.docs.snapshots", "a directory source cannot have snapshots")
     ]
     lab.site.apply(user(), lab.site.gateway(), lab.site.share(source=lab.site.source("plain")))
-    with pytest.raises(Unavailable, match="share docs has no snapshots: a directory source cannot"):
+    with pytest.raises(Unavailable, match="share docs has no snapshots: a directory source cannot have snapshots"):
         lab.versions.take("docs")

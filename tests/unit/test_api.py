@@ -424,7 +424,7 @@ def test_snapshots_of_what_cannot_have_any(full: Api, verb: str) -> None:
     assert (status, error["what"], error["cause"]) == (
         503,
         "share docs has no snapshots",
-        "a directory source cannot",
+        "a directory source cannot have snapshots",
     )
     assert full.get("/v1/jobs")[1] == {"jobs": []}
 
@@ -434,7 +434,7 @@ def test_a_schedule_that_the_source_cannot_keep(api: Api) -> None:
     for path in ("/v1/plan", "/v1/apply"):
         assert api.faults(path, body) == [
             "share.docs.snapshots: a directory source cannot have snapshots "
-            "(use a btrfs, cephfs or zfs source, which can)"
+            "(use a btrfs, cephfs, rbd or zfs source, which can)"
         ]
     body = {"name": "docs", "path": "/srv/docs", "snapshots": {"daily": 600, "pony": 1}}
     assert [fault.partition(":")[0] for fault in api.faults("/v1/create", body)] == [

@@ -1,6 +1,7 @@
 """Where a share's data lives. One file per kind; each is a class that turns records into steps."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,7 +51,11 @@ class Usage:
 class Snapshots(Protocol):
     """The snapshots of one source. Their names are made, and told from others, in `retention`."""
 
-    parameters: Mapping[str, str]  # where Samba finds them (vfs_shadow_copy2(8)): `mountpoint`, `snapdir`, ...
+    inside: bool  # a container that is shown the mount point sees them too
+
+    @property
+    def parameters(self) -> Mapping[str, str] | None:
+        """Where Samba finds them (vfs_shadow_copy2(8)): `mountpoint`, `snapdir`, ...; None: clients see none."""
 
     def names(self) -> list[str]:
         """Read which there are, others' too. Raises GatewayError."""
@@ -58,7 +63,7 @@ class Snapshots(Protocol):
     def snapshot(self, name: str) -> Step:
         """One snapshot as a step that holds data: only `destroy` removes it."""
 
-    def path(self, name: str) -> str:
+    def opened(self, name: str) -> AbstractContextManager[str]:
         """The directory in which the served data lies as it was."""
 
 
@@ -110,6 +115,13 @@ def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
         "xfs": Xfs,
         "zfs": Zfs,
     }
+
+
+def without_snapshots(kind: str) -> tuple[str, str]:
+    """Why a source of a kind has none, and what to do."""
+    if kind == "storage":
+        return "Proxmox VE takes them of a whole guest only", "take those (pct snapshot), or use a source on the node"
+    return f"a {kind} source cannot have snapshots", "use a btrfs, cephfs, rbd or zfs source, which can"
 
 
 def kinds() -> Sequence[str]:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from ..errors import CommandFailed, Conflict, Fault, HoldsData
@@ -54,6 +55,8 @@ def usage_of(group: Qgroup | None, used: int, available: int) -> Usage:
 class BtrfsSnapshots:
     """Read-only snapshots of a subvolume, in a directory beside `data`: they go with the subvolume."""
 
+    inside = True
+
     def __init__(self, host: Host, volume: str) -> None:
         self.host, self.volume = host, volume
         self.parameters: Mapping[str, str] = {"mountpoint": volume, "snapdir": INSIDE}
@@ -79,9 +82,9 @@ class BtrfsSnapshots:
 
         return cells.snapshot(f"snapshot {which}", read, take, drop)
 
-    def path(self, name: str) -> str:
+    def opened(self, name: str) -> AbstractContextManager[str]:
         """Below the directory of snapshots."""
-        return f"{self.volume}/{INSIDE}/{name}/data"
+        return nullcontext(f"{self.volume}/{INSIDE}/{name}/data")
 
 
 class Btrfs:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..errors import CommandFailed, HoldsData, NotFound
@@ -16,6 +17,8 @@ SHOWN = ".snap"
 
 class CephfsSnapshots:
     """Ceph takes one of the directory above the subvolume's own, which shows it as `_NAME_INODE` of that directory."""
+
+    inside = True
 
     def __init__(self, host: Host, ceph: Ceph, words: dict[str, str], title: str, mount: str) -> None:
         self.host, self.ceph, self.words, self.title, self.mount = host, ceph, words, title, mount
@@ -54,9 +57,9 @@ class CephfsSnapshots:
 
         return cells.snapshot(f"snapshot {name} of {self.title}", read, take, drop)
 
-    def path(self, name: str) -> str:
+    def opened(self, name: str) -> AbstractContextManager[str]:
         """Below `.snap`. Raises NotFound."""
         found = self.host.run("find", f"{self.mount}/{SHOWN}", "-maxdepth", "1", "-name", f"_{name}_*").splitlines()
         if not found:
             raise NotFound(f"{self.title} shows no snapshot {name}", hint="does its mount answer?")
-        return os.path.join(found[0], "data")
+        return nullcontext(os.path.join(found[0], "data"))

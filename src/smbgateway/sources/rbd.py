@@ -13,9 +13,9 @@ from ..step import Step
 from . import Place, Usage, cells, own_xfs, rbd_device
 from .ceph import ABSENT, BUSY, NOT_EMPTY, Ceph
 from .own_xfs import MI, MINIMUM, file_size, quota_of, round_up
+from .rbd_snapshots import LONG, RbdSnapshots
 
 EARMARK = "smbgateway"
-LONG = 600.0  # seconds for what touches every object
 TOLD_WITHIN = 20.0  # seconds for a kernel to see that an image has grown
 
 
@@ -28,7 +28,6 @@ class Rbd:
 
     has_quota = True
     shows_quota = True
-    snapshots = None
     keeps_quota = True
 
     def __init__(self, host: Host, place: Place, spec: RbdSource) -> None:
@@ -37,6 +36,7 @@ class Rbd:
         self.pool, *space, self.image = spec.image.split("/")
         self.space = "".join(space)
         self.path = f"{place.mount}/data"
+        self.snapshots = RbdSnapshots(host, self.ceph, spec.image, place.mount)
 
     @cached_property
     def way(self) -> rbd_device.Way:

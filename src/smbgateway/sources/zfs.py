@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from ..errors import CommandFailed, Fault, HoldsData
 from ..host import Host
@@ -19,6 +20,8 @@ BUSY_SECONDS = 20  # after an unmount, zfs-fuse lets go of the dataset a little 
 
 class ZfsSnapshots:
     """Snapshots of a dataset; OpenZFS shows each below `.zfs`, hidden or not, and mounts it when somebody looks."""
+
+    inside = False  # OpenZFS mounts them where the node sees them
 
     def __init__(self, host: Host, dataset: str, mount: str) -> None:
         self.host, self.dataset, self.mount = host, dataset, mount
@@ -50,9 +53,9 @@ class ZfsSnapshots:
 
         return cells.snapshot(f"snapshot {which}", read, take, drop)
 
-    def path(self, name: str) -> str:
+    def opened(self, name: str) -> AbstractContextManager[str]:
         """Below `.zfs`."""
-        return f"{self.mount}/{SHOWN}/{name}/data"
+        return nullcontext(f"{self.mount}/{SHOWN}/{name}/data")
 
 
 class Zfs:
