@@ -1,7 +1,7 @@
 """From records to steps: the one place that knows which cells make a gateway and a share."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from . import discovery, modes, sources
@@ -142,7 +142,7 @@ class Blueprint:
         """What makes its data seen where Samba runs, once that is there: all of it, where it lies there."""
         if self.inside(share):
             return self._data(share)
-        return self.mode(self.world.gateways[share.gateway]).shown(share.name, self.source(share).path)
+        return self.mode(self.world.gateways[share.gateway]).shown(share.name, self._top(self.source(share)))
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""
@@ -255,10 +255,35 @@ class Blueprint:
         dfree = None
         if source.has_quota and not source.shows_quota and not isinstance(share.purpose, TimeMachinePurpose):
             dfree = self.size_program(share)  # fruit tells Macs the size of their backup, and would not be asked
+        return share_section(share, gateway, self.served(share), dfree, self._shadow(share, source))
+
+    @staticmethod
+    def _top(source: Source) -> str:
+        """The directory that is shown to a container: above the data where the snapshots there are seen in it too."""
+        snapshots = source.snapshots
+        return (
+            snapshots.parameters["mountpoint"]
+            if snapshots and snapshots.parameters and snapshots.inside
+            else source.path
+        )
+
+    def _shadow(self, share: Share, source: Source) -> Mapping[str, str] | None:
+        """Where Samba finds snapshots; None where it sees none."""
+        parameters = source.snapshots.parameters if source.snapshots else None
         served = self.served(share)
-        # A container sees the data, and not yet the directory of the snapshots beside it.
-        shadow = source.snapshots.parameters if source.snapshots and served == source.path else None
-        return share_section(share, gateway, served, dfree, shadow)
+        if parameters is None or (served != source.path and self._top(source) == source.path):
+            return None
+        above = source.path.removeprefix(parameters["mountpoint"])
+        return {**parameters, "mountpoint": served.removesuffix(above)}
+
+    def hides_versions(self, share: Share) -> str:
+        """Why clients of a share find no previous versions although it has snapshots; empty where they do."""
+        source = self.source(share)
+        if not share.snapshots.total or source.snapshots is None or self._shadow(share, source):
+            return ""
+        where = "" if source.snapshots.parameters is None else " in a container"
+        what = f"clients do not find them as previous versions, which a {share.source.kind} source does not show{where}"
+        return f"{share.title}: snapshots are taken, and can be restored; {what}"
 
     def listed(self, share: Share) -> list[Step]:
         """What makes a share a storage of Proxmox VE."""
@@ -269,10 +294,11 @@ class Blueprint:
 
     def served(self, share: Share) -> str:
         """Where its Samba finds a share."""
-        path = self.source(share).path
+        source = self.source(share)
         if self.inside(share):
-            return path
-        return self.mode(self.world.gateways[share.gateway]).served(share.name, path)
+            return source.path
+        top = self._top(source)
+        return self.mode(self.world.gateways[share.gateway]).served(share.name, top) + source.path.removeprefix(top)
 
     def size_program(self, share: Share) -> str:
         """The program that tells a client the size of a share, where the file system shows another.

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from . import journal as journals
 from .advice import advice
@@ -28,6 +29,14 @@ CLASHES = 3  # times that a change is made anew because what was chosen for it i
 RETRY, LONGEST_RETRY = 10.0, 600.0  # seconds until a gateway that is not whole is tried again
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What an operation would do: the cells that are not as they shall be, and what is to be known before."""
+
+    cells: list[Cell]
+    warnings: list[str]
+
+
 class Engine:
     """All operations. Thread-safe: changes of one gateway wait for each other."""
 
@@ -43,8 +52,8 @@ class Engine:
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()
 
-    def plan(self, items: Iterable[object], options: Options = PLAIN) -> list[Cell]:
-        """What `apply` would change, cell by cell; touches nothing. Raises Invalid."""
+    def plan(self, items: Iterable[object], options: Options = PLAIN) -> Planned:
+        """What `apply` would change and warn of; touches nothing. Raises Invalid."""
         former = self.site.world()
         records = self.intake.allocated(self.intake.checked(items, former, options), former)
         staged = former.staged(records)
@@ -52,7 +61,12 @@ class Engine:
         cells: list[Cell] = []
         for scope in self.site.scopes(records, staged):
             cells += look(blueprint.everything(scope.gateway, scope.shares))
-        return [cell for cell in cells if cell.differs]
+        return Planned([cell for cell in cells if cell.differs], self._advice(records, staged))
+
+    def _advice(self, records: Sequence[Resource], staged: World) -> list[str]:
+        blueprint = self.site.blueprint(staged)
+        hidden = [blueprint.hides_versions(record) for record in records if isinstance(record, Share)]
+        return [*advice(records, staged), *filter(None, hidden)]
 
     def drift(self, gateway: Gateway, shares: Sequence[Share]) -> list[Cell]:
         """The cells that are not as the records say."""
@@ -85,7 +99,7 @@ class Engine:
                 raise self._undone(error, ledger, journal, former, wanted) from error
             journal.close()
         result.outcomes = [outcome(record, former.get(record)) for record in wanted]
-        result.warnings += advice(wanted, former.staged(wanted))
+        result.warnings += self._advice(wanted, former.staged(wanted))
         result.changes = ledger.changes
         return result
 

@@ -1,6 +1,7 @@
 """A gateway in a container: made, used from the node's network, dying, coming back, going; and beside others."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from smbgateway.monitor import Sizes
 from smbgateway.mounting import mount_all
 from smbgateway.sources import Usage
 from smbgateway.upgrade import Upgrade
+from smbgateway.versions import Versions
 from smbgateway.watch import Watch
 
 from .explorer import explored
@@ -320,9 +322,21 @@ def test_clients_see_the_quota_of_every_source(served: Guests, btrfs: mounts.Dis
         served.container().run("sh", "-c", f"echo 1 1 1 > /srv/:sizes/{program}")
     assert "NT_STATUS_DISK_FULL" in one.smb("sub", f"put {big(one, 60 << 20)} big")
     one.smb("sub", "del big")
+    assert_previous_versions(one, "sub")
     for share in ("small", "sub"):
         one.remove(("share", f"files/{share}"), destroy_data=True)
     assert one.works("docs")
+
+
+def assert_previous_versions(one: Site, share: str) -> None:
+    """A snapshot of the node's is found by clients of the container."""
+    one.smb(share, "put /etc/hostname letter")
+    Versions(one.engine).take(share)
+    one.smb(share, "put /etc/os-release letter")
+    (version,) = re.findall(r"^(@GMT-\S+)", one.smb(share, "allinfo letter"), re.MULTILINE)
+    target = Path(one.paths.root) / "former"
+    one.smb(share, f'get "{version}\\letter" {target}')
+    assert target.read_text() == Path("/etc/hostname").read_text()
 
 
 def allowing(*paths: Path) -> Options:

@@ -16,6 +16,7 @@ from smbgateway.sources.own_xfs import file_size
 from smbgateway.sources.rbd import Rbd
 from smbgateway.sources.rbd_device import Fuse
 from smbgateway.step import Ledger, StepFailed
+from smbgateway.versions import Versions
 
 from .world import Site, site, user
 
@@ -66,6 +67,32 @@ def test_a_share_is_made_filled_grown_kept_and_taken_up_again(node: Site, cluste
     assert "two" in node.smb("docs", "ls")
     node.remove(("share", "docs"))
     cluster.tool("rbd", "rm", "--no-progress", "rbd/docs")
+
+
+def test_snapshots_are_taken_restored_and_shown_to_nobody(node: Site, cluster: ceph.Cluster) -> None:
+    items = share(node, cluster) | {"snapshots": {"daily": 1}}
+    told = [
+        "share docs: snapshots are taken, and can be restored; "
+        "clients do not find them as previous versions, which a rbd source does not show"
+    ]
+    assert node.engine.plan([items]).warnings == told
+    assert node.apply(items).warnings == told
+    versions = Versions(node.engine)
+    node.smb("docs", "put /etc/hostname letter")
+    versions.take("docs")
+    (former,) = versions.all("docs")
+    node.smb("docs", "put /etc/os-release letter; put /etc/hostname further")
+    assert "@GMT" not in node.smb("docs", "allinfo letter")
+    versions.restore("docs", former)
+    letter = Path(node.paths.root) / "letter"
+    assert "further" not in node.smb("docs", f"get letter {letter}; ls")
+    assert letter.read_text() == Path("/etc/hostname").read_text()
+    assert (cluster.tool("rbd", "ls", "rbd").split(), node.drift()) == (["docs"], [])
+    assert len(versions.all("docs")) == 2  # and how it was before
+    versions.drop("docs", former)
+    assert former not in versions.all("docs")
+    node.remove(("share", "docs"), destroy_data=True)
+    assert cluster.tool("rbd", "ls", "rbd") == ""
 
 
 def test_what_stands_against_an_image_is_told_by_field(area: Path, cluster: ceph.Cluster) -> None:

@@ -143,7 +143,7 @@ def test_update_wants_a_change_and_knows_who_has_access(engine: Engine, run: Run
 
 def test_dry_runs_only_plan(engine: Engine, run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("kind: user\n")
-    engine.answers |= {"GET /v1/resources/share/docs": SHARE, "POST /v1/plan": {"cells": []}}
+    engine.answers |= {"GET /v1/resources/share/docs": SHARE, "POST /v1/plan": {"cells": [], "warnings": []}}
     for words in ("create docs", "update docs --quota 1G", f"apply -f {tmp_path}/x.yaml"):
         assert run(*words.split(), "--dry-run") == (0, "nothing to change\n", "")
     create, update, apply = engine.bodies("POST /v1/plan")
@@ -535,7 +535,7 @@ def test_plan_shows_cell_by_cell(engine: Engine, run: Run) -> None:
         {"name": "smb.conf", "now": "a\n\tb\n", "want": "a\n\tc\n", "error": ""},
         {"name": "pool", "now": None, "want": "x", "error": "cannot read\n  it hangs"},
     ]
-    engine.answers["POST /v1/plan"] = {"cells": cells}
+    engine.answers["POST /v1/plan"] = {"cells": cells, "warnings": ["nobody can log in"]}
     assert run("plan", "-f", "-")[1].splitlines() == [
         "+ dataset tank/docs  present",
         "~ quota of tank/docs  1 -> 2",
@@ -547,9 +547,10 @@ def test_plan_shows_cell_by_cell(engine: Engine, run: Run) -> None:
         "    +   c",
         "! pool  cannot read",
         "    it hangs",
+        "warning: nobody can log in",
         "5 things would change; nothing was touched",
     ]
-    assert json.loads(run("plan", "-f", "-", "--json")[1]) == {"cells": cells}
+    assert json.loads(run("plan", "-f", "-", "--json")[1]) == engine.answers["POST /v1/plan"]
 
 
 def test_nothing_in_a_record_steers_a_terminal(engine: Engine, run: Run) -> None:

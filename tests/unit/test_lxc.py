@@ -14,7 +14,7 @@ from smbgateway.guests.container import Container
 from smbgateway.guests.rooted import Rooted
 from smbgateway.guests.template import Recipe, package_version
 from smbgateway.installation import Installation
-from smbgateway.model import LxcMode, parse
+from smbgateway.model import LxcMode, Share, parse, parse_source
 from smbgateway.modes.lxc import configuration
 from smbgateway.paths import Paths
 from smbgateway.store import MemoryStore
@@ -197,3 +197,33 @@ def missing(*argv: str, stdin: str = "", timeout: float = 60) -> str:
     if argv[0].startswith("lxc-"):
         raise CommandMissing(argv[0], "lxc")
     return EmptyMachine().run(*argv)
+
+
+SHOWN = {  # what a container is shown, what Samba serves of it and calls the place of snapshots; None: it finds none
+    "btrfs:/srv/docs": ("/srv/docs", "/srv/docs/data", "/srv/docs"),
+    "zfs:tank/docs": ("/m/files/docs/data", "/srv/docs", None),
+    "cephfs:cephfs/docs": ("/m/files/docs", "/srv/docs/data", "/srv/docs"),
+    "rbd:rbd/docs": ("/m/files/docs/data", "/srv/docs", None),
+    "directory:/srv/docs": ("/srv/docs", "/srv/docs", None),
+}
+
+
+@pytest.mark.parametrize("source", SHOWN)
+def test_what_a_container_sees_of_snapshots(tmp_path: Path, source: str) -> None:
+    engine = new_engine(str(tmp_path))
+    daily = {} if source.startswith("directory") else {"daily": 1}
+    share = {"kind": "share", "name": "docs", "gateway": "files", "source": parse_source(source), "snapshots": daily}
+    records = parse([{"kind": "gateway", "name": "files", "mode": {"kind": "lxc", **FIXED}}, share])
+    blueprint = engine.site.blueprint(engine.site.world().staged(records))
+    docs = records[1]
+    assert isinstance(docs, Share)
+    shown = blueprint.shown(docs)[-1].name.partition(" in container ")[0].replace(engine.site.paths.mounts, "/m")
+    parameters = blueprint.parameters(docs)
+    assert (shown, parameters["path"], parameters.get("shadow:mountpoint")) == SHOWN[source]
+    kind = source.partition(":")[0]
+    where = " in a container" if kind == "zfs" else ""
+    said = (
+        "share docs: snapshots are taken, and can be restored; "
+        f"clients do not find them as previous versions, which a {kind} source does not show{where}"
+    )
+    assert blueprint.hides_versions(docs) == (said if kind in ("zfs", "rbd") else "")

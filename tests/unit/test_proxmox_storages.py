@@ -101,7 +101,7 @@ def test_the_request_is_refused_unless_forced(engine: Engine, node: StandIn) -> 
     with pytest.raises(Invalid) as raised:
         engine.plan([other])
     assert [fault.field for fault in raised.value.faults] == ["share.lab.storage"]
-    cells = engine.plan([other], Options(force=True))
+    cells = engine.plan([other], Options(force=True)).cells
     assert cells[-1].name == "storage smb-files-lab of Proxmox VE"
     assert json.loads(cells[-1].want or "") == {"content": "none", "nodes": "one", "smbgw-share": "files/lab"}
     assert node.storages == {}

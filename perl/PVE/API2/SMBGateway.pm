@@ -265,9 +265,9 @@ _method('create_share', 'POST', 'shares', $MAY_SHARE, [], { %$create, force => $
     my $request = $prepared->($param);
     return _task('smbcreate', $param->{name}, '/v1/create', { %$request, options => _options($param) }, $create);
 });
-_method('plan_share', 'POST', 'plan', $MAY_SHARE, [], $create, { type => 'array', items => { type => 'object' } }, sub {
+_method('plan_share', 'POST', 'plan', $MAY_SHARE, [], $create, { type => 'object' }, sub {
     my ($param) = @_;
-    return _ask('POST', '/v1/plan', { create => $prepared->($param) }, $create)->{cells};
+    return _ask('POST', '/v1/plan', { create => $prepared->($param) }, $create);
 });
 _method('apply', 'POST', 'apply', undef, [], { %OPTIONS, text => { type => 'string', maxLength => 4000000 } }, $TASK, sub {
     my ($param) = @_;

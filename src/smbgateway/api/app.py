@@ -151,8 +151,8 @@ def _state(app: FastAPI, status: Status) -> None:
 def _changing(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     @app.post("/v1/plan", response_model=bodies.Cells, summary="What an apply would change; touches nothing")
     def plan(desired: Desired, caller: Asked) -> Response:
-        cells = engine.plan(_items(desired, engine), desired.options.engine(caller))
-        return Answer({"cells": [show_cell(cell) for cell in cells]})
+        planned = engine.plan(_items(desired, engine), desired.options.engine(caller))
+        return Answer({"cells": [show_cell(cell) for cell in planned.cells], "warnings": planned.warnings})
 
     @app.post("/v1/apply", response_model=Accepted, status_code=202, summary="Make the world as resources say")
     def apply(desired: Desired, caller: Asked) -> Response:

@@ -217,6 +217,7 @@ class Cells(Strict):
     """What an `apply` would change."""
 
     cells: list[CellView]
+    warnings: list[str] = Field(description="what is to be known before")
 
 
 class EventView(Strict):

@@ -97,7 +97,7 @@ def of_container(arguments: Namespace) -> dict[str, Any]:
 def plan(session: Session, body: dict[str, Any]) -> int:
     """Show what a request would change."""
     found = session.client.post("/v1/plan", body)
-    return session.answer(found, text.plan(found["cells"]))
+    return session.answer(found, text.plan(found["cells"], found["warnings"]))
 
 
 def list_all(session: Session, arguments: Namespace) -> int:

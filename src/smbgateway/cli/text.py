@@ -58,12 +58,13 @@ def difference(now: str, want: str) -> list[str]:
     return [clean(line.expandtabs(4)) for line in found if not line.startswith(("---", "+++"))]
 
 
-def plan(cells: Sequence[dict[str, Any]]) -> list[str]:
-    """All that `apply` would change."""
+def plan(cells: Sequence[dict[str, Any]], warnings: Sequence[str]) -> list[str]:
+    """All that `apply` would change, and would warn of."""
     lines = [line for found in cells for line in cell(found)]
+    told = [f"warning: {clean(warning)}" for warning in warnings]
     if not lines:
-        return ["nothing to change"]
-    return [*lines, counted(len(cells), "thing") + " would change; nothing was touched"]
+        return [*told, "nothing to change"]
+    return [*lines, *told, counted(len(cells), "thing") + " would change; nothing was touched"]
 
 
 def compact(value: object) -> str:

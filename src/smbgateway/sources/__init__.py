@@ -120,7 +120,10 @@ def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
 def without_snapshots(kind: str) -> tuple[str, str]:
     """Why a source of a kind has none, and what to do."""
     if kind == "storage":
-        return "Proxmox VE takes them of a whole guest only", "take those (pct snapshot), or use a source on the node"
+        return (
+            "Proxmox VE takes them of a whole guest only",
+            "take those (pct or qm snapshot), or use a source on the node",
+        )
     return f"a {kind} source cannot have snapshots", "use a btrfs, cephfs, rbd or zfs source, which can"
 
 

@@ -24,7 +24,7 @@ SMBGateway.PROXMOX_ROUTES = [
     ['GET', /^\/v1\/(.+)$/, ([rest]) => ({ to: rest })],
     ['POST', /^\/v1\/clients\/disconnect$/, (found, { share, id }) => ({ to: SMBGateway.path('shares', share, 'disconnect'), params: { id }, atOnce: true })],
     ['POST', /^\/v1\/receivers\/test$/, (found, { name }) => ({ to: SMBGateway.path('receivers', name, 'test'), atOnce: true })],
-    ['POST', /^\/v1\/plan$/, (found, { create }) => ({ to: 'plan', params: SMBGateway.flat(create), shape: (cells) => ({ cells }) })],
+    ['POST', /^\/v1\/plan$/, (found, { create }) => ({ to: 'plan', params: SMBGateway.flat(create) })],
     ['POST', /^\/v1\/create$/, (found, { options, ...create }) => ({ to: 'shares', params: SMBGateway.flat({ ...create, ...options }) })],
     ['POST', /^\/v1\/apply$/, (found, body) => SMBGateway.proxmoxApply(body)],
     ['POST', /^\/v1\/remove$/, (found, { targets: [{ kind, name }], options }) => ({ verb: 'DELETE', to: SMBGateway.path(`${kind}s`, name), params: SMBGateway.flat(options ?? {}) })],

@@ -22,9 +22,9 @@ Ext.define('SMBGateway.ReviewStep', {
         this.down('#line').setHtml('');
         this.wizard().look();
         try {
-            const { cells } = await SMBGateway.post('/v1/plan', { create: request });
+            const planned = await SMBGateway.post('/v1/plan', { create: request });
             if (!this.destroyed) {
-                this.showPlan(cells, request);
+                this.showPlan(planned, request);
             }
         } catch (problem) {
             this.down('#plan').setHtml(problem.html ?? '');
@@ -32,12 +32,13 @@ Ext.define('SMBGateway.ReviewStep', {
         }
     },
 
-    showPlan(cells, request) {
+    showPlan({ cells, warnings }, request) {
         const { encode } = SMBGateway;
         const row = ({ name, now, want, error }) =>
             `<tr><td>${encode(name)}</td><td>${error ? `<em>${encode(error)}</em>` : now === null ? '' : `<del>${encode(this.short(now))}</del>`}</td><td>${encode(this.short(want))}</td></tr>`;
         this.down('#plan').setHtml(
-            `<table><caption>${SMBGateway.say(gettext('{0} things will be done. If any fails, all is set back.'), cells.length)}</caption>` +
+            warnings.map((text) => `<p class="smbgw-warning">${encode(text)}</p>`).join('') +
+                `<table><caption>${SMBGateway.say(gettext('{0} things will be done. If any fails, all is set back.'), cells.length)}</caption>` +
                 `<thead><tr><th>${gettext('What')}</th><th>${gettext('Now')}</th><th>${gettext('Then')}</th></tr></thead><tbody>${cells.map(row).join('')}</tbody></table>`,
         );
         const line = SMBGateway.commandLine(request);
