@@ -10,6 +10,7 @@ from typing import Any
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lab.proxmox import TICKET
 from smbgateway.api.app import make
 from smbgateway.engine import Engine
 from smbgateway.errors import CommandFailed
@@ -63,6 +64,17 @@ class EmptyMachine(Host):
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         self.done.append(("write", path))
+
+
+class ProxmoxMachine(EmptyMachine):
+    """A node whose containers run commands as it does itself."""
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        if argv[0] == "perl":
+            return TICKET
+        if argv[0] == "lxc-attach" and "--" in argv:
+            return self.run(*argv[argv.index("--") + 1 :], stdin=stdin)
+        return super().run(*argv, stdin=stdin, timeout=timeout)
 
 
 def new_engine(folder: str) -> Engine:

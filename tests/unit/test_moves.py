@@ -1,12 +1,11 @@
 """Guests that move between nodes, and high availability that moves them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.proxmox import STORAGE, StandIn, served
+from lab.proxmox import STORAGE, StandIn
 from smbgateway.checks import check
 from smbgateway.engine import Engine
 from smbgateway.model import Gateway, parse
@@ -17,24 +16,13 @@ from smbgateway.step import Ledger
 from smbgateway.watch import Watch
 from smbgateway.world import World
 
-from .machine import new_engine
-from .test_proxmox_lxc import Machine, converge, mode
+from .machine import ProxmoxMachine, new_engine
+from .test_proxmox_lxc import converge, mode
 
 CONF = "hostname: files\ntags: db;smbgateway\nmemory: 128\n\n[snapshot]\nhostname: other\n"
 
 
-@pytest.fixture
-def node() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-def api(node: StandIn) -> Iterator[Proxmox]:
-    with served(node) as address:
-        yield Proxmox(Machine(), "one", address)
-
-
-class Reading(Machine):
+class Reading(ProxmoxMachine):
     """A node whose files are there."""
 
     def read(self, path: str) -> str | None:

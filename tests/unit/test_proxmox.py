@@ -1,7 +1,6 @@
 """The client of Proxmox VE's API, against a stand-in that holds its calls to the published schemas."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,17 +13,6 @@ from .fakes import Call, FakeHost
 
 PERL = ("perl", "-e", client.TICKET)
 NEW = {"vmid": 105, "ostemplate": "local:vztmpl/t.tar.zst", "unprivileged": True, "memory": 128, "swap": None}
-
-
-@pytest.fixture
-def node() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-def api(node: StandIn) -> Iterator[Proxmox]:
-    with served(node) as address:
-        yield Proxmox(FakeHost([Call(PERL, TICKET)]), "one", address)
 
 
 def refused(api: Proxmox, method: str, path: str, **parameters: object) -> str:

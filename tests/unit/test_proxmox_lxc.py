@@ -1,12 +1,11 @@
 """Gateways in containers of Proxmox VE: what its API is asked, against the stand-in that keeps the containers."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from lab.proxmox import BRIDGE, OLDER, STORAGE, TEMPLATE, TICKET, Guest, StandIn, served
+from lab.proxmox import BRIDGE, OLDER, STORAGE, TEMPLATE, TICKET, Guest, StandIn
 from smbgateway.errors import CommandFailed, Invalid
 from smbgateway.guests.container import Container
 from smbgateway.host import Host
@@ -17,21 +16,10 @@ from smbgateway.paths import Paths
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.step import Ledger, Step, StepFailed
 
-from .machine import EmptyMachine, new_engine
+from .machine import new_engine
 
 MAC = "02:00:00:00:00:05"
 SHARE = "/m/.guests/files/docs"
-
-
-class Machine(EmptyMachine):
-    """A node whose containers run commands as it does itself."""
-
-    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
-        if argv[0] == "perl":
-            return TICKET
-        if argv[0] == "lxc-attach" and "--" in argv:
-            return self.run(*argv[argv.index("--") + 1 :], stdin=stdin)
-        return super().run(*argv, stdin=stdin, timeout=timeout)
 
 
 @dataclass
@@ -58,17 +46,6 @@ class Mounting(Host):
 
     def read(self, path: str) -> str | None:
         return f"1 1 0:7 / {SHARE} rw - ext4 /dev/x rw\n" if self.mounted else ""
-
-
-@pytest.fixture
-def node() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-def api(node: StandIn) -> Iterator[Proxmox]:
-    with served(node) as address:
-        yield Proxmox(Machine(), "one", address)
 
 
 def gateway(**more: Any) -> Gateway:

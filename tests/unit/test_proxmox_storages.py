@@ -1,13 +1,12 @@
 """Shares as storages of Proxmox VE: added, removed by us or by others, lost, and refused."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.proxmox import StandIn, served
+from lab.proxmox import StandIn
 from smbgateway import __version__, storages
 from smbgateway.engine import Engine
 from smbgateway.errors import Invalid
@@ -19,18 +18,6 @@ from smbgateway.step import Ledger, StepFailed
 from smbgateway.storages import Storages
 
 from .machine import new_engine
-from .test_proxmox_lxc import Machine
-
-
-@pytest.fixture
-def node() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-def api(node: StandIn) -> Iterator[Proxmox]:
-    with served(node) as address:
-        yield Proxmox(Machine(), "one", address)
 
 
 @pytest.fixture

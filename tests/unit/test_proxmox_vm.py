@@ -1,12 +1,11 @@
 """Gateways in virtual machines of Proxmox VE: what its API is asked, the agent behind it, and the disks of shares."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn, served
+from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn
 from smbgateway.engine import PLAIN
 from smbgateway.errors import CommandFailed, CommandMissing, HoldsData, Invalid, Unavailable
 from smbgateway.guests.agent import Silent
@@ -23,7 +22,7 @@ from smbgateway.sources.storage import Storage
 from smbgateway.step import Ledger, Step, StepFailed
 
 from .machine import new_engine
-from .test_proxmox_lxc import Machine, converge
+from .test_proxmox_lxc import converge
 
 GI = 1 << 30
 MAC = "02:00:00:00:00:05"
@@ -97,12 +96,6 @@ def node() -> StandIn:
 def inside(node: StandIn) -> Insides:
     assert isinstance(node.inside, Insides)
     return node.inside
-
-
-@pytest.fixture
-def api(node: StandIn) -> Iterator[Proxmox]:
-    with served(node) as address:
-        yield Proxmox(Machine(), "one", address)
 
 
 def gateway(**more: Any) -> Gateway:

@@ -2,12 +2,11 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from lab.proxmox import BRIDGE, StandIn, served
+from lab.proxmox import BRIDGE, StandIn
 from smbgateway.guests.reach import unreached
 from smbgateway.host import Host
 from smbgateway.model import LxcMode, parse
@@ -17,12 +16,12 @@ from smbgateway.proxmox.firewall import closed
 from smbgateway.world import World
 
 from .fakes import Call, FakeHost
-from .test_proxmox_lxc import Machine, converge, mode
+from .test_proxmox_lxc import converge, mode
 
 HERE = [{"ifname": "br0", "addr_info": [{"local": "10.0.0.1"}, {"local": "fe80::1"}]}]
 
 
-def node(*links: dict[str, Any]) -> FakeHost:
+def addressed(*links: dict[str, Any]) -> FakeHost:
     return FakeHost([Call(("ip", "-json", "address"), json.dumps(links))])
 
 
@@ -40,17 +39,17 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ("host", "more", "told"),
     [
         (
-            node(*HERE), {"address": "10.0.0.5/24"},
+            addressed(*HERE), {"address": "10.0.0.5/24"},
             "this node does not reach 10.0.0.5, port 445: does a firewall stand between? A rule that lets clients "
             "through: nft add rule inet filter forward ip daddr 10.0.0.5 tcp dport 445 accept",
         ),
         (
-            node(*HERE), {"address": "10.7.0.5/24"},
+            addressed(*HERE), {"address": "10.7.0.5/24"},
             "this node does not reach 10.7.0.5, port 445: it has no address in 10.7.0.0/24 on br0, where clients do "
             "reach it. To have one: ip address add ADDRESS/24 dev br0",
         ),
         (
-            node(), {"address": "fd00::5/64", "vlan": 7},
+            addressed(), {"address": "fd00::5/64", "vlan": 7},
             "this node does not reach fd00::5, port 445: it has no address in fd00::/64 on br0, VLAN 7, where clients "
             "do reach it. To have one: ip link add link br0 name br0.7 type vlan id 7 && "
             "ip address add ADDRESS/64 dev br0.7",
@@ -67,17 +66,6 @@ def test_where_it_is_reached_nothing_is_told() -> None:
         port = server.getsockname()[1]
         listening = type("Listening", (LxcMode,), {"port": property(lambda self: port)})
         assert unreached(FakeHost([]), listening(**mode.model_dump())) == ""
-
-
-@pytest.fixture
-def stand_in() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
-def api(stand_in: StandIn) -> Iterator[Proxmox]:
-    with served(stand_in) as address:
-        yield Proxmox(Machine(), "one", address)
 
 
 IN = {"type": "in", "action": "ACCEPT", "enable": 1}
@@ -97,10 +85,8 @@ IN = {"type": "in", "action": "ACCEPT", "enable": 1}
         ([{"type": "group", "action": "office", "enable": 1}], False),
     ],
 )
-def test_a_firewall_that_lets_no_smb_in(
-    api: Proxmox, stand_in: StandIn, rules: list[dict[str, Any]], shut: bool
-) -> None:
-    stand_in.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": rules}
+def test_a_firewall_that_lets_no_smb_in(api: Proxmox, node: StandIn, rules: list[dict[str, Any]], shut: bool) -> None:
+    node.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": rules}
     told = closed(api, "/nodes/one/lxc/105")
     assert told == (
         "the firewall of Proxmox VE has no rule that lets SMB in. One that does: pvesh create "
@@ -108,16 +94,16 @@ def test_a_firewall_that_lets_no_smb_in(
         if shut
         else ""
     )
-    stand_in.firewall["cluster"] = {"enable": 0}
+    node.firewall["cluster"] = {"enable": 0}
     assert closed(api, "/nodes/one/lxc/105") == ""
 
 
 def test_the_firewall_is_asked_only_where_it_is_on(
-    api: Proxmox, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    api: Proxmox, node: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smbgateway.modes.proxmox_lxc.unreached", lambda host, mode: "far")
     converge(*mode(api, bridge=BRIDGE).steps())
-    stand_in.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": []}
+    node.firewall = {"cluster": {"enable": 1}, "guest": {"enable": 1}, "rules": []}
     assert mode(api).unreached() == "far"
     assert "no rule that lets SMB in" in mode(api, firewall=True).unreached()
 

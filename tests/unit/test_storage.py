@@ -64,11 +64,6 @@ class Guests(Host):
 
 
 @pytest.fixture
-def node() -> StandIn:
-    return StandIn()
-
-
-@pytest.fixture
 def host(node: StandIn) -> Guests:
     return Guests(node)
 

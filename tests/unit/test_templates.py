@@ -1,13 +1,12 @@
 """What containers are made of: on storages of Proxmox VE, how it ages, and gateways that get a newer one."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.proxmox import OLDER, OURS, TEMPLATE, StandIn, served
+from lab.proxmox import OLDER, OURS, TEMPLATE
 from smbgateway import aging
 from smbgateway.errors import Conflict, Invalid, NotProved
 from smbgateway.guests.template import MACHINE, PACKAGES, STOCK, Recipe, Template
@@ -18,16 +17,9 @@ from smbgateway.upgrade import APT, STAY, Upgrade
 
 from .fakes import Call, FakeHost
 from .machine import EmptyMachine, new_engine
-from .test_proxmox_lxc import Machine
 
 STATUS = "Package: samba\nStatus: install ok installed\nVersion: 2:4.22.6+dfsg~1\n"
 CACHE = "/var/lib/vz/template/cache"
-
-
-@pytest.fixture
-def api() -> Iterator[Proxmox]:
-    with served(StandIn()) as address:
-        yield Proxmox(Machine(), "one", address)
 
 
 class Building(EmptyMachine):
