@@ -6,7 +6,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from .errors import CommandFailed, CommandMissing
@@ -108,7 +107,8 @@ class Node:
     def read(self, path: str) -> str | None:
         """Return the text of a file; None if there is none."""
         try:
-            return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+            with open(path, "rb") as file:
+                return file.read().decode("utf-8", "surrogateescape")
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -21,9 +21,11 @@ class Storages:
 
     def heed(self, world: World) -> list[str]:
         """Mark the shares whose storage somebody removed: nothing else of them changes. Says which."""
-        said = []
+        said: list[str] = []
+        if not (notes := self.notes.all()):
+            return said
         shares = {section_name(share.gateway, share.name): share for share in world.shares.values()}
-        for name in self.notes.all():
+        for name in notes:
             share = shares.get(name)
             if share is None or not share.storage:
                 self.notes.drop(name)

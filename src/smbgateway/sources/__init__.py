@@ -1,5 +1,6 @@
 """Where a share's data lives. One file per kind; each is a class that turns records into steps."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def make(host: Host, place: Place, spec: Model) -> Source:
     return _registry()[getattr(spec, "kind", "")](host, place, spec)
 
 
+@functools.cache
 def _registry() -> dict[str, Callable[[Host, Place, Any], Source]]:
     from .btrfs import Btrfs
     from .cephfs import Cephfs
