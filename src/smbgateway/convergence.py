@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .blueprint import Blueprint
+from .blueprint import MANY, Blueprint
 from .errors import GatewayError, NotProved
 from .installation import Installation, Scope
 from .model import Gateway, Group, Resource, Share, User
@@ -17,7 +17,6 @@ from .step import Change, Ledger, Step
 from .world import World
 
 Tell = Callable[[str, str, float], None]  # name of a thing, what became of it, seconds
-MANY = 10  # shares from which on one command reads the definitions of all
 
 
 def silent(name: str, outcome: str, seconds: float) -> None:
@@ -85,8 +84,9 @@ class Convergence:
     ) -> None:  # fmt: skip
         """Bring one gateway to its records: storage, Samba, proof, publication, proof of that."""
         blueprint = self.site.blueprint(world)
+        foreseeing = blueprint.foreseeing(scope.shares)
         for share in scope.shares:
-            ledger.converge(blueprint.storage(share))
+            ledger.converge(foreseeing.storage(share))
             ledger.remove(self._lifted(former, blueprint, share))
         ledger.remove([*blueprint.unannounced(scope.gateway), *self._released(former, blueprint, scope.gateway)])
         ledger.converge(blueprint.guest(scope.gateway))

@@ -203,8 +203,10 @@ class Recovery:
         """Converge a whole gateway; a share that fails is told and does not keep the others down."""
         said = []
         blueprint = self.site.blueprint(world)
-        for share in world.shares_of(gateway.name):
-            said += self._try(share.title, blueprint.storage(share, joins=bool(gateway.cluster)))
+        shares = world.shares_of(gateway.name)
+        foreseeing = blueprint.foreseeing(shares)
+        for share in shares:
+            said += self._try(share.title, foreseeing.storage(share, joins=bool(gateway.cluster)))
         trouble = self._try(gateway.title, blueprint.guest(gateway))
         return said + (trouble or (self._publish_all(gateway, blueprint) if gateway.enabled else []))
 

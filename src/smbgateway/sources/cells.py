@@ -12,6 +12,7 @@ from . import Place
 
 UNKNOWN = {"type": "an unknown file system", "source": "", "root": "", "options": ""}
 EARMARK = "trusted.smbgateway"  # not user.*: clients can set those
+OWNED = "%F %u:%g %a"  # of a path: what it is, whose, and who may do what (stat(1))
 PROOF_FILE = ".smbgw-proof-"
 # Never served: these themselves, and of the second line all that is inside.
 THEMSELVES = frozenset(("/", "/home", "/root", "/srv", "/var", "/var/lib"))
@@ -31,10 +32,20 @@ INSIDE = (
 )
 
 
+def stat_question(path: str, shape: str) -> tuple[str, ...]:
+    """`stat --printf SHAPE`, of the name itself, not of what a link points to."""
+    return ("stat", f"--printf={shape}", "--", path)
+
+
+def earmark_question(path: str) -> tuple[str, ...]:
+    """What answers with the earmark alone."""
+    return ("getfattr", "-h", "--absolute-names", "--only-values", "-n", EARMARK, "--", path)
+
+
 def stat(host: Host, path: str, shape: str) -> str | None:
-    """`stat --printf SHAPE`, of the name itself, not of what a link points to; None where absent."""
+    """What `stat` says of a path; None where absent."""
     try:
-        return host.run("stat", f"--printf={shape}", "--", path)
+        return host.run(*stat_question(path, shape))
     except CommandFailed as error:
         if "No such file" in error.output or "Not a directory" in error.output:
             return None
@@ -45,7 +56,7 @@ def data_directory(host: Host, path: str, group: int) -> Step:
     """A directory of users' data: root and the gateway's group own it, and new files belong to that group."""
 
     def read() -> str | None:
-        found = stat(host, path, "%F %u:%g %a")
+        found = stat(host, path, OWNED)
         return None if found is None else found.removeprefix("directory ")
 
     def write(value: str | None) -> None:
@@ -163,7 +174,7 @@ def earmark(host: Host, place: Place, path: str) -> Step:
 def read_earmark(host: Host, path: str) -> str | None:
     """The earmark of a path, None where it has none or is absent."""
     try:
-        return host.run("getfattr", "-h", "--absolute-names", "--only-values", "-n", EARMARK, "--", path)
+        return host.run(*earmark_question(path))
     except CommandFailed as error:
         if "No such attribute" in error.output or "No such file" in error.output:
             return None
