@@ -18,6 +18,7 @@ import pytest
 from smbgateway.create import CreateRequest, resources
 from smbgateway.errors import CommandFailed, CommandMissing, Invalid, Unavailable
 from smbgateway.guests import agent, modules
+from smbgateway.guests import machine as machines
 from smbgateway.guests.agent import Ended, Guest, NotRunning, Silent, Socket
 from smbgateway.guests.image import Images
 from smbgateway.guests.machine import Machine
@@ -31,7 +32,7 @@ from smbgateway.store import MemoryStore
 from smbgateway.upgrade import Upgrade
 from smbgateway.watch import Watch
 
-from .fakes import FakeHost
+from .fakes import Call, FakeHost
 from .machine import EmptyMachine, new_engine
 
 MAC = "02:00:00:00:00:05"
@@ -299,6 +300,24 @@ def test_a_stale_pid_file_counts_as_off_and_the_console_tells_its_end() -> None:
     files["/proc/12/cmdline"] = "qemu\0-pidfile\0/m/pid\0"
     assert machine.pid() == 12
     assert machine.last_words() == "b | c | d | e | f"
+
+
+def test_a_machine_ends_in_order_or_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "OFF_WAIT", 0)
+    files = {"/m/pid": "12\n", "/proc/12/cmdline": "qemu\0-pidfile\0/m/pid\0"}
+    kill = Call(("kill", "-KILL", "12"))
+    host = FakeHost([kill], files)
+    Machine(host, "/m", "virtual machine box").stop(files.clear)
+    assert host.done == []
+
+    class Stubborn(FakeHost):
+        def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+            self.files.clear()
+            return super().run(*argv)
+
+    stubborn = Stubborn([kill], {"/m/pid": "12\n", "/proc/12/cmdline": "qemu\0-pidfile\0/m/pid\0"})
+    Machine(stubborn, "/m", "virtual machine box").stop(lambda: None)
+    assert stubborn.done == [kill.argv]
 
 
 def test_a_silent_machine_is_told_tried_rarely_and_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """A virtual machine of QEMU's on this node: its process, and its monitor (QEMU Machine Protocol)."""
 
+import contextlib
 import json
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import CommandFailed, Failed, Unavailable
+from ..errors import CommandFailed, Failed, GatewayError, Unavailable
 from ..host import Host, spawn
 
 PROGRAM = "qemu-system-x86_64"
@@ -64,14 +65,15 @@ class Machine:
             *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
         ]
 
-    def stop(self) -> None:
-        """Let it end in order, and end it where it does not. Off is fine."""
+    def stop(self, down: Callable[[], object]) -> None:
+        """Let it end in order, which `down` asks of it, and end it where it does not. Off is fine."""
         if self.pid() is None:
             return
+        with contextlib.suppress(GatewayError):  # it may go down before it has said that it does
+            down()
         try:
-            self.ask("system_powerdown")
             self._await_end(OFF_WAIT)
-        except (Unavailable, Failed):
+        except Failed:
             self.kill()
 
     def kill(self) -> None:
