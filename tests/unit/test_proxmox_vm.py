@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn
+from smbgateway.convergence import Convergence
 from smbgateway.engine import PLAIN
 from smbgateway.errors import CommandFailed, CommandMissing, HoldsData, Invalid, Unavailable
 from smbgateway.guests.agent import Silent
 from smbgateway.guests.image import Images
 from smbgateway.guests.template import Template
-from smbgateway.model import Gateway, StorageSource, VmMode
+from smbgateway.installation import Scope
+from smbgateway.model import Gateway, Share, StorageSource, VmMode, parse
 from smbgateway.modes.proxmox_guest import RETIRED, canonical
 from smbgateway.modes.proxmox_vm import ProxmoxVm
 from smbgateway.modes.vm import serial
@@ -19,7 +21,7 @@ from smbgateway.paths import Paths
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.sources import Place
 from smbgateway.sources.storage import Storage
-from smbgateway.step import Ledger, Step, StepFailed
+from smbgateway.step import Change, Ledger, Step, StepFailed
 
 from .machine import new_engine
 from .test_proxmox_lxc import converge
@@ -398,3 +400,17 @@ def test_the_engine_chooses_number_storage_and_image_and_refuses_files_of_the_no
     chosen = engine.intake.allocated(engine.intake.checked([box], engine.site.world(), PLAIN), engine.site.world())
     kept = chosen[0].mode  # type: ignore[attr-defined]
     assert (kept.vmid, kept.storage, kept.image) == (101, STORAGE, IMAGE)
+
+
+def test_a_machine_that_was_started_again_is_shown_all_its_shares(tmp_path: Any, api: Proxmox) -> None:
+    engine = new_engine(str(tmp_path))
+    vars(engine.site).update(host=api.host, proxmox=api)
+    source = {"kind": "storage", "storage": STORAGE}
+    items = [{"kind": "share", "name": name, "gateway": "box", "source": source, "quota": "1G"} for name in ("a", "b")]
+    first, second = (record for record in parse(items) if isinstance(record, Share))
+    world = engine.site.world().staged([gateway(), first, second])
+    scope, blueprint = Scope(gateway(), [first]), engine.site.blueprint(world)
+    machine, ledger = mode(api).steps(), Ledger()
+    assert Convergence._seen_anew(scope, blueprint, ledger) == [first]
+    ledger.changes = [Change(machine[2], None)]
+    assert Convergence._seen_anew(scope, blueprint, ledger) == [first, second]
