@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from lab import mounts
-from smbgateway.errors import CommandFailed, GatewayError
+from smbgateway.errors import CommandFailed, GatewayError, Invalid
 from smbgateway.guests.agent import Guest
+from smbgateway.guests.image import Images
+from smbgateway.host import Node
 from smbgateway.samba.accounts import nt_hash
 from smbgateway.watch import Watch
 from tests.real.world import PASSWORD, user
@@ -89,6 +91,33 @@ def test_the_disk_also_starts_by_uefi(box: Box, tmp_path: Path) -> None:
             mounts.until(lambda: "efi: EFI" in said() and "Run /init" in said(), "the kernel starts", 300)
         finally:
             machine.kill()
+
+
+def test_a_disk_of_somebody_else_is_looked_into(tmp_path: Path) -> None:
+    images = Images(Node(), str(tmp_path / "images"))
+    root, raw, disk = tmp_path / "root", tmp_path / "raw", tmp_path / "disk.qcow2"
+    for path in ("usr/bin/python3", "usr/sbin/smbd", "etc/systemd/system/multi-user.target.wants/smbd.service"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("")
+    mounts.run("truncate", "--size=64M", raw)
+    Node().run("sfdisk", "--quiet", str(raw), stdin="label: gpt\nstart=40960\n")
+    mounts.run("mkfs.ext4", "-q", "-F", "-E", "offset=20971520", "-d", root, raw, "40000k")
+
+    def told(file: Path) -> list[str]:
+        with pytest.raises(Invalid) as raised:
+            images.bring(str(file))
+        return [fault.message for fault in raised.value.faults]
+
+    assert told(raw) == [f"{raw} is raw"]
+    mounts.run("qemu-img", "convert", "-O", "qcow2", raw, disk)
+    assert told(disk) == [
+        "it lacks acl, cloud-init, libnss-extrausers, qemu-guest-agent, smbclient, tdb-tools, xfsprogs",
+        "smbd.service would start in it, and have the port",
+    ]
+    mounts.run("qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "qcow2", f"{disk}.layer")
+    assert told(Path(f"{disk}.layer")) == [f"{disk}.layer is a layer over {disk}"]
+    mounts.run("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M")
+    assert told(disk) == ["no Debian was found in it"]
 
 
 @contextlib.contextmanager

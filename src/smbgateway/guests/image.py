@@ -13,6 +13,7 @@ import time
 
 from ..errors import CommandFailed, CommandMissing, Conflict, Fault, Invalid
 from ..host import Host
+from . import foreign
 from .template import Recipe, Template, bootstrap, package_version, workplace
 
 PACKAGES = (
@@ -156,14 +157,14 @@ class Images:
         os.symlink(NETWORK, f"{units}/multi-user.target.wants/systemd-networkd.service")
 
     def bring(self, file: str) -> Template:
-        """Make one of a disk that `build` has made elsewhere. Raises Invalid."""
-        try:
-            kind = json.loads(self.host.run("qemu-img", "info", "--output=json", "--", file))["format"]
-        except CommandFailed as error:
-            raise Invalid.of([Fault("file", f"{file} is no disk", error.output)]) from error
-        if kind != "qcow2":
-            raise Invalid.of([Fault("file", f"{file} is {kind}", "a qcow2 file is wanted: image build --output FILE")])
+        """Make one of a disk: what `build` has made elsewhere, or any Debian with what is needed. Raises Invalid."""
         with workplace(self.folder) as place:
+            try:
+                faults = foreign.faults(self.host, file, place, LABEL)
+            except CommandFailed as error:
+                raise Invalid.of([Fault("file", f"{file} is no disk", error.output)]) from error
+            if faults:
+                raise Invalid.of(faults)
             self.host.run("cp", "--sparse=always", "--", file, f"{place}/{DISK}", timeout=600)
             return self._keep(f"{place}/{DISK}", place, "imported", "")
 
