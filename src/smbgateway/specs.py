@@ -135,7 +135,7 @@ class VmMode(Model):
     listen: Address | None = None
     port: int = Field(445, ge=1, le=65535)
     memory: Annotated[Size, Field(ge=256 << 20)] = 512 << 20
-    cores: int = Field(1, ge=1, le=128)
+    cores: int = Field(2, ge=1, le=128)
     image: str = Field("", max_length=255, pattern=r"^([a-z0-9][a-z0-9-]*|[A-Za-z][\w.-]*:import/[\w.+-]+)?$")
     vmid: int | None = Field(None, ge=100, le=999_999_999)
     storage: str = Field("", max_length=100, pattern=r"^([A-Za-z][\w.-]*[A-Za-z0-9])?$")

@@ -91,7 +91,7 @@ def _container(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--memory", metavar="SIZE", help="lxc: limit (default 128M); vm: what it has (default 512M)")
     group.add_argument("--swap", metavar="SIZE", help="lxc: swap beside it (default none)")
     group.add_argument(
-        "--cores", metavar="N", type=int, help="lxc: limit of its computing time; vm: what it has (default 1)"
+        "--cores", metavar="N", type=int, help="lxc: limit of its computing time; vm: what it has (default 2)"
     )
 
 
