@@ -5,7 +5,7 @@ A disk is plugged in, grown and taken out while the machine runs. It is known by
 
 import time
 
-from ..errors import CommandFailed, Conflict, HoldsData, Unavailable
+from ..errors import Conflict, HoldsData, Unavailable
 from ..proxmox.storages import GUESTS
 from ..sources import cells, own_xfs
 from ..sources.storage import GI, round_up
@@ -15,7 +15,7 @@ from .vm import serial
 
 FIRST, MOST = 2, 31  # scsi0 is its system, scsi1 what cloud-init reads
 PLUG_WAIT = 30.0  # seconds until the guest sees a disk
-FIND = 'grep -las -- "$0" /sys/block/*/device/vpd_pg80'
+FIND = 'grep -las -- "$0" /sys/block/*/device/vpd_pg80 || :'  # some drives refuse to be asked
 RESCAN = 'echo 1 >"/sys/block/${0##*/}/device/rescan"'
 BLANK = "no file system"
 
@@ -85,13 +85,8 @@ class ProxmoxDisks(ProxmoxVolumes):
 
     def _device(self, share: str) -> str:
         """Its name in the guest; empty where that does not see it."""
-        try:
-            found = self.host.run("sh", "-c", FIND, serial(share))
-        except CommandFailed as error:
-            if error.code == 1 and not error.output:
-                return ""
-            raise
-        return f"/dev/{found.split('/')[3]}"
+        found = self.host.run("sh", "-c", FIND, serial(share))
+        return f"/dev/{found.split('/')[3]}" if found else ""
 
     def _await(self, share: str) -> str:
         deadline = time.monotonic() + PLUG_WAIT
