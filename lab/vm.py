@@ -3,8 +3,9 @@
     python -m lab.vm [--disk SIZE]... [--module NAME]... -- COMMAND...
 
 COMMAND runs as root in a copy of this repository and its environment; /dev/nvme0n3, /dev/nvme0n4, ... are its disks.
-The guest is built once for each version of the kernel, in minutes, and kept in build/vm. Needs root and the
-packages qemu-system-x86, mmdebstrap and e2fsprogs.
+The guest is built once for each version of the kernel, in minutes, and kept for all copies of this repository in
+~/.cache/pve-smbgateway-lab (or below $XDG_CACHE_HOME). Needs root and the packages qemu-system-x86, mmdebstrap and
+e2fsprogs.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from lab import mounts
 from lab.uml import KernelFailed, Result, read
 
 ROOT = Path(__file__).resolve().parent.parent
-GUESTS = ROOT / "build/vm"
+GUESTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pve-smbgateway-lab"
 COPIED = ("src", "tests", "lab", "bench", "docs", "pyproject.toml", ".venv")
 POWER_OFF = 0x4321FEDC  # reboot(2)
 STATUS = "lab.vm status "  # the last line
