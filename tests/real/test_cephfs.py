@@ -176,6 +176,29 @@ def test_a_cluster_that_is_away_is_told_and_hurts_nobody_else(area: Path, node: 
         node.engine.site.store.delete(node.engine.site.world().shares["files/far"])
 
 
+def test_a_key_that_is_gone_is_made_anew_and_a_full_pool_is_told(node: Site, cluster: ceph.Cluster) -> None:
+    others = set(cluster.processes("ceph-fuse"))
+    node.apply(share(node, cluster, "keyless"))
+    entity = "client.smbgateway:cephfs:smbgateway:keyless"
+    cluster.ceph("auth", "del", entity)
+    assert {"rights of " + entity + ": None", "key of " + entity + ": 'outdated'"} <= set(node.drift())
+    for program in set(cluster.processes("ceph-fuse")) - others:
+        os.kill(program, signal.SIGKILL)
+    assert node.restart() == []
+    assert (node.works("keyless"), node.drift()) == (True, [])
+
+    part = Path(node.paths.root) / "part"
+    part.write_bytes(os.urandom(8 * MI))
+    cluster.ceph("osd", "pool", "set-quota", "cephfs.cephfs.data", "max_bytes", "1")
+    try:
+        full = lambda: "NT_STATUS_DISK_FULL" in node.smb("keyless", f"put {part} part")  # noqa: E731
+        mounts.until(full, "the pool is full")
+        assert (node.works("local"), node.drift()) == (True, [])
+    finally:
+        cluster.ceph("osd", "pool", "set-quota", "cephfs.cephfs.data", "max_bytes", "0")
+    mounts.until(lambda: node.works("keyless"), "there is room again")
+
+
 def test_clients_find_previous_versions_and_a_snapshot_is_restored(node: Site, cluster: ceph.Cluster) -> None:
     clock = [NOON]
     versions = Versions(node.engine, lambda: clock[0])
