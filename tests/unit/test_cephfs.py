@@ -1,11 +1,18 @@
-"""Which shares on CephFS have a mount of their own, and how a mount is known again."""
+"""Shares on CephFS: which have a mount of their own, how a mount is known again, what Ceph's answers mean."""
+
+import json
+from typing import Any
 
 import pytest
 
 from smbgateway.allocate import OWN_MOUNTS, Node, allocate
 from smbgateway.checks import check
+from smbgateway.errors import CommandFailed, Fault, Unavailable
+from smbgateway.host import Host
 from smbgateway.model import CephfsSource, DirectorySource, Gateway, Share
 from smbgateway.sources import Place
+from smbgateway.sources.ceph import Ceph
+from smbgateway.sources.ceph_call import AWAY
 from smbgateway.sources.cephfs import Cephfs
 from smbgateway.sources.rbd_device import mapped
 from smbgateway.world import World
@@ -62,3 +69,46 @@ def test_a_mapped_image_is_found_by_pool_namespace_and_name() -> None:
     assert mapped(rows, ("rbd", "", "lun1")) == "/dev/rbd0"
     assert mapped(rows, ("rbd", "tenant1", "lun2")) is None  # a snapshot of it
     assert mapped("[]", ("rbd", "", "lun1")) is None
+
+
+class Cluster(Host):
+    """It answers each command, by its prefix, with a text or an error number."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        answer = self.answers[json.loads(argv[-1])["prefix"].replace(" ", "_")]
+        if isinstance(answer, tuple):
+            raise CommandFailed(argv, *answer)
+        return json.dumps(answer)
+
+
+def test_a_quota_below_what_is_used_is_refused() -> None:
+    info = {"state": "complete", "bytes_used": 40 << 20, "bytes_quota": 80 << 20}
+    cluster = Cluster(fs_subvolume_info=info, fs_subvolume_metadata_get=(2, "key does not exist"))
+    place = Place("files", "docs", "/m/files/docs", (), 20000, quota=20 << 20)
+    message = "20 MiB is less than the 40 MiB in use"
+    fault = Fault("quota", message, "--force sets it all the same", waivable=True)
+    assert Cephfs(cluster, place, CephfsSource(subvolume="cephfs/smb/docs")).look() == ([fault], True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((-1, "no answer within 20 s"), "Ceph does not answer: no answer within 20 s"),
+        ((AWAY, "[errno 110] RADOS timed out (error connecting to the cluster)"), "Ceph does not answer: [errno 110]"),
+        ((AWAY, "[errno 13] RADOS permission denied (error connecting to the cluster)"), "does not let client.x in"),
+        ((AWAY, "python3-rados is not installed"), "python3-rados is not installed"),
+    ],
+)
+def test_a_cluster_that_cannot_be_asked_is_told_and_not_asked_again_at_once(
+    answer: tuple[int, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ceph, "away", {})
+    cluster = Cluster(fs_ls=answer)
+    for _ in range(2):
+        with pytest.raises(Unavailable) as caught:
+            Ceph(cluster, "/etc/ceph/ceph.conf", "x").look("fs ls")
+        assert said in str(caught.value)
+        cluster.answers["fs_ls"] = []
