@@ -6,7 +6,7 @@ from typing import Any
 from .errors import CommandFailed
 from .host import Host
 from .installation import Installation
-from .model import Gateway, LxcMode, NativeMode
+from .model import Gateway, LxcMode, NativeMode, VmMode
 from .places import offers
 from .sources import cells
 
@@ -27,18 +27,19 @@ def choices(site: Installation, name: str) -> dict[str, Any]:
     }
 
 
-def _modes(site: Installation) -> list[NativeMode | LxcMode]:
+def _modes(site: Installation) -> list[NativeMode | LxcMode | VmMode]:
     """How a gateway could run, to ask what stands against it here."""
-    return [NativeMode(), LxcMode(bridge="none", address=NOBODY, template=site.templates.newest())]
+    container = LxcMode(bridge="none", address=NOBODY, template=site.templates.newest())
+    return [NativeMode(), container, VmMode(image=site.images.newest())]
 
 
-def _against(site: Installation, mode: NativeMode | LxcMode, bridges: list[str]) -> dict[str, str]:
+def _against(site: Installation, mode: NativeMode | LxcMode | VmMode, bridges: list[str]) -> dict[str, str]:
     """Why a gateway cannot have a mode here, and what to do; empty where it can."""
     gateway = Gateway(name="probe", mode=mode)
     for fault in site.blueprint(site.world()).mode(gateway).look(None):
         if fault.field == "mode":
             return {"reason": fault.message, "hint": fault.hint}
-    if mode.kind != "native" and not bridges:
+    if mode.kind == "lxc" and not bridges:
         return {"reason": "this node has no bridge", "hint": "containers hang on one: make one first"}
     return {"reason": "", "hint": ""}
 

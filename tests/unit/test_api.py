@@ -71,6 +71,11 @@ def test_what_a_share_can_be_made_of(api: Api, monkeypatch: pytest.MonkeyPatch) 
     assert said["modes"] == [
         {"kind": "native", "reason": "", "hint": ""},
         {"kind": "lxc", "reason": "this node has no template for containers", "hint": "make one: template build"},
+        {
+            "kind": "vm",
+            "reason": "this node has no image for virtual machines",
+            "hint": "make one: template build --mode vm",
+        },
     ]
     assert (said["bridges"], said["addresses"]) == (["vmbr0"], ["192.0.2.7"])
     assert said["roots"][-1] == {"path": api.engine.site.paths.roots[-1], "free": 900000 * 4096}
