@@ -13,14 +13,21 @@ Ext.define('SMBGateway.StorageStep', {
             { xtype: 'smbgwCards', name: 'place', label: gettext('Where the data lies') },
             {
                 xtype: 'textfield', name: 'source', fieldLabel: gettext('Place'), margin: '10 0 0 0', hidden: true,
-                emptyText: 'zfs:tank/docs', listeners: { change: (field) => (field.typed = field.hasFocus) },
+                emptyText: 'zfs:tank/docs', listeners: { change: (field) => (field.typed = !this.filling) },
             },
         ];
         this.callParent();
         this.down('[name=place]').on('change', () => {
-            this.down('[name=source]').typed = false; // it was of the former place
+            this.sourceField().typed = false; // it was of the former place
             this.chosen();
         });
+    },
+
+    /** Where a place is typed. ExtJS sees what was typed a moment later: whoever asks, sees it now. */
+    sourceField() {
+        const field = this.down('[name=source]');
+        field.checkChange();
+        return field;
     },
 
     /** Places are named for a share; `SHARE` stands for its name. */
@@ -37,7 +44,7 @@ Ext.define('SMBGateway.StorageStep', {
                 text: SMBGateway.fill(gettext('{0} free on that disk, which others use too; space for the quota is taken at once'), SMBGateway.size(root.free)),
             },
             {
-                value: `directory:${root.path}/SHARE`, icon: 'fa-folder-o', title: SMBGateway.fill(gettext('A directory below {0}'), root.path),
+                modes: ['native', 'lxc'], value: `directory:${root.path}/SHARE`, icon: 'fa-folder-o', title: SMBGateway.fill(gettext('A directory below {0}'), root.path),
                 text: gettext('New, or one that is there with all that is in it; no quota'),
             },
             { value: 'other', icon: 'fa-pencil', title: gettext('Another place'), text: gettext('Written as KIND:PLACE') },
@@ -58,17 +65,18 @@ Ext.define('SMBGateway.StorageStep', {
 
     chosen() {
         const place = this.down('smbgwCards').getValue();
-        const field = this.down('[name=source]');
+        const field = this.sourceField();
         field.setVisible(place === 'other' || place.startsWith('directory:'));
         if (place !== 'other') {
+            this.filling = true;
             field.setValue(this.source());
+            this.filling = false;
         }
     },
 
     enter() {
         this.offer();
-        const field = this.down('[name=source]');
-        if (!field.typed) {
+        if (!this.sourceField().typed) {
             this.chosen();
         }
     },
@@ -76,7 +84,7 @@ Ext.define('SMBGateway.StorageStep', {
     /** The place chosen, for the share as it is named now. */
     source() {
         const place = this.down('smbgwCards').getValue();
-        const field = this.down('[name=source]');
+        const field = this.sourceField();
         return place === 'other' || field.typed ? field.getValue() : place.replace('SHARE', this.wizard()?.shareName() ?? 'SHARE');
     },
 

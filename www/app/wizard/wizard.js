@@ -45,7 +45,10 @@ Ext.define('SMBGateway.Wizard', {
         const [choices, { resources: gateways }, { shares }] = await Promise.all([
             SMBGateway.get('/v1/choices?name=SHARE'), SMBGateway.get('/v1/resources?kind=gateway'), SMBGateway.get('/v1/shares'), this.learnPeople(),
         ]);
-        this.down('smbgwShareStep [name=name]').setValue(SMBGateway.freeName(shares.map((share) => share.name)));
+        const name = this.down('smbgwShareStep [name=name]');
+        if (!name.getValue()) {
+            name.setValue(SMBGateway.freeName(shares.map((share) => share.name)));
+        }
         this.step('smbgwModeStep').learn(choices, gateways);
         this.step('smbgwStorageStep').learn(choices);
         this.step('smbgwShareStep').learn(this.step('smbgwStorageStep'));
@@ -75,6 +78,8 @@ Ext.define('SMBGateway.Wizard', {
     },
 
     request() {
+        // ExtJS sees what was typed a moment later, and would then take the faults away that come back.
+        this.query('field').forEach((field) => field.checkChange());
         return Object.assign({}, ...this.STEPS.map((xtype) => this.step(xtype).request()));
     },
 
