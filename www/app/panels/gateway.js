@@ -1,43 +1,16 @@
 /* One gateway: what it is, its members and addresses, its shares, its log. */
 
 Ext.define('SMBGateway.GatewayDetail', {
-    extend: 'Ext.panel.Panel',
+    extend: 'SMBGateway.Detail',
     xtype: 'smbgwGateway',
-    mixins: ['SMBGateway.Live'],
-    cls: 'smbgw-detail',
-    border: false,
-    layout: 'fit',
-    every: 10000,
+    back: ['overview', gettext('Overview')],
 
-    initComponent() {
-        const mayChange = { hidden: !SMBGateway.host.mayChange };
-        this.dockedItems = [
-            {
-                xtype: 'toolbar', dock: 'top', cls: 'smbgw-way',
-                overflowHandler: 'menu',
-                items: [
-                    { text: gettext('Overview'), iconCls: 'fa fa-chevron-left', handler: () => SMBGateway.open('overview') },
-                    '->',
-                    { text: gettext('Mend'), iconCls: 'fa fa-wrench', itemId: 'mend', hidden: true, handler: () => this.mend() },
-                    { text: gettext('Edit'), iconCls: 'fa fa-pencil', itemId: 'edit', disabled: true, ...mayChange, handler: () => SMBGateway.editGateway(this.record) },
-                    { text: gettext('Delete'), iconCls: 'fa fa-trash-o', itemId: 'delete', disabled: true, ...mayChange, handler: () => this.remove_() },
-                ],
-            },
-            { xtype: 'component', dock: 'top', itemId: 'head', cls: 'smbgw-headline', html: `<h1>${SMBGateway.encode(this.key)}</h1>` },
-            { xtype: 'component', dock: 'top', itemId: 'trouble', cls: 'smbgw-trouble', hidden: true, ariaRole: 'alert' },
+    cards() {
+        return [
+            { xtype: 'component', title: gettext('Summary'), itemId: 'facts', cls: 'smbgw-sheet', scrollable: 'y' },
+            { xtype: 'smbgwDifferences', title: gettext('Differences'), itemId: 'differences' },
+            { xtype: 'smbgwGatewayLog', title: gettext('Log'), key: this.key },
         ];
-        this.items = [
-            {
-                xtype: 'tabpanel', border: false, plain: true, itemId: 'tabs',
-                items: [
-                    { xtype: 'component', title: gettext('Summary'), itemId: 'facts', cls: 'smbgw-sheet', scrollable: 'y' },
-                    { xtype: 'smbgwDifferences', title: gettext('Differences'), itemId: 'differences' },
-                    { xtype: 'smbgwGatewayLog', title: gettext('Log'), key: this.key },
-                ],
-                listeners: { tabchange: (tabs, card) => card.isLive && card.refresh() },
-            },
-        ];
-        this.callParent();
     },
 
     async ask() {
@@ -52,23 +25,11 @@ Ext.define('SMBGateway.GatewayDetail', {
     showAnswer({ status, record, shares }) {
         this.record = record;
         this.shares = shares;
-        this.drift = status.drift.length > 0;
-        this.down('#head').setHtml(this.headline(status));
-        this.down('#trouble').hide();
-        this.query('#edit, #delete').forEach((button) => button.enable());
-        this.down('#mend').setVisible(SMBGateway.host.mayChange && (this.drift || status.running === false));
+        this.showHead(status, status.drift.length > 0 || status.running === false);
         this.down('#facts').setHtml(SMBGateway.gatewayFacts(status, record, shares));
         this.down('#differences').setCells(status.drift);
         if (record.cluster && !this.down('smbgwMembers')) {
             this.down('#tabs').insert(1, { xtype: 'smbgwMembers', key: this.key, tabConfig: { title: gettext('Members') } });
-        }
-    },
-
-    showTrouble(problem) {
-        if (!problem.isAway) {
-            this.query('#edit, #delete').forEach((button) => button.disable());
-            this.down('#trouble').setHtml(SMBGateway.encode([problem.message, problem.hint].filter(Boolean).join(': ')));
-            this.down('#trouble').show();
         }
     },
 
@@ -77,6 +38,10 @@ Ext.define('SMBGateway.GatewayDetail', {
         const state = running === null ? badge('quiet', gettext('on another node')) : running ? badge('ok', gettext('running')) : badge('critical', gettext('down'));
         const differs = drift.length ? badge('warning', Ext.String.format(gettext('{0} differences'), drift.length)) : '';
         return `<h1>${SMBGateway.encode(this.key)} ${state}${differs}</h1><p><span class="smbgw-quiet">${SMBGateway.encode(`${mode} · ${node}`)}</span></p>`;
+    },
+
+    edit() {
+        SMBGateway.editGateway(this.record);
     },
 
     /** The gateway and its shares, as their records say. */

@@ -1,45 +1,18 @@
 /* One share: how full it is, its snapshots, who has it open, how it is set. */
 
 Ext.define('SMBGateway.ShareDetail', {
-    extend: 'Ext.panel.Panel',
+    extend: 'SMBGateway.Detail',
     xtype: 'smbgwShare',
-    mixins: ['SMBGateway.Live'],
-    cls: 'smbgw-detail',
-    border: false,
-    layout: 'fit',
-    every: 10000,
+    back: ['shares', gettext('Shares')],
 
-    initComponent() {
-        const mayChange = { hidden: !SMBGateway.host.mayChange };
-        this.dockedItems = [
-            {
-                xtype: 'toolbar', dock: 'top', cls: 'smbgw-way',
-                overflowHandler: 'menu',
-                items: [
-                    { text: gettext('Shares'), iconCls: 'fa fa-chevron-left', handler: () => SMBGateway.open('shares') },
-                    '->',
-                    { text: gettext('Mend'), iconCls: 'fa fa-wrench', itemId: 'mend', hidden: true, handler: () => this.mend() },
-                    { text: gettext('Edit'), iconCls: 'fa fa-pencil', itemId: 'edit', disabled: true, ...mayChange, handler: () => SMBGateway.editShare(this.share) },
-                    { text: gettext('Delete'), iconCls: 'fa fa-trash-o', itemId: 'delete', disabled: true, ...mayChange, handler: () => this.remove_() },
-                ],
-            },
-            { xtype: 'component', dock: 'top', itemId: 'head', cls: 'smbgw-headline', html: `<h1>${SMBGateway.encode(this.key.split('/').pop())}</h1>` },
-            { xtype: 'component', dock: 'top', itemId: 'trouble', cls: 'smbgw-trouble', hidden: true, ariaRole: 'alert' },
+    cards() {
+        return [
+            { xtype: 'smbgwShareUsage', key: this.key, title: gettext('Usage') },
+            { xtype: 'smbgwSnapshots', key: this.key, tabConfig: { title: gettext('Snapshots') } },
+            { xtype: 'smbgwSessions', key: this.key, tabConfig: { title: gettext('Sessions') } },
+            { xtype: 'component', title: gettext('Configuration'), itemId: 'facts', cls: 'smbgw-sheet', scrollable: 'y' },
+            { xtype: 'smbgwDifferences', title: gettext('Differences'), itemId: 'differences' },
         ];
-        this.items = [
-            {
-                xtype: 'tabpanel', border: false, plain: true, deferredRender: true,
-                items: [
-                    { xtype: 'smbgwShareUsage', key: this.key, title: gettext('Usage') },
-                    { xtype: 'smbgwSnapshots', key: this.key, tabConfig: { title: gettext('Snapshots') } },
-                    { xtype: 'smbgwSessions', key: this.key, tabConfig: { title: gettext('Sessions') } },
-                    { xtype: 'component', title: gettext('Configuration'), itemId: 'facts', cls: 'smbgw-sheet', scrollable: 'y' },
-                    { xtype: 'smbgwDifferences', title: gettext('Differences'), itemId: 'differences' },
-                ],
-                listeners: { tabchange: (tabs, card) => card.isLive && card.refresh() },
-            },
-        ];
-        this.callParent();
     },
 
     ask() {
@@ -48,21 +21,10 @@ Ext.define('SMBGateway.ShareDetail', {
 
     showAnswer(answer) {
         this.share = answer.share;
-        this.down('#head').setHtml(this.headline(answer));
-        this.down('#trouble').hide();
-        this.query('#edit, #delete').forEach((button) => button.enable());
-        this.down('#mend').setVisible(SMBGateway.host.mayChange && answer.drift.length > 0);
+        this.showHead(answer, answer.drift.length > 0);
         this.down('#facts').setHtml(SMBGateway.shareFacts(answer));
         this.down('smbgwSessions').setSessions(answer.sessions);
         this.down('#differences').setCells(answer.drift);
-    },
-
-    showTrouble(problem) {
-        if (!problem.isAway) {
-            this.query('#edit, #delete').forEach((button) => button.disable());
-            this.down('#trouble').setHtml(SMBGateway.encode([problem.message, problem.hint].filter(Boolean).join(': ')));
-            this.down('#trouble').show();
-        }
     },
 
     headline({ share, address, serving, drift }) {
@@ -73,6 +35,10 @@ Ext.define('SMBGateway.ShareDetail', {
             `<p>${SMBGateway.copied(address)}<span>${gettext('on')} ${SMBGateway.link(share.gateway, 'gateway', share.gateway)}</span>` +
             `<span class="smbgw-quiet">${SMBGateway.encode(share.comment)}</span></p>`
         );
+    },
+
+    edit() {
+        SMBGateway.editShare(this.share);
     },
 
     /** What the record says is done again. */
