@@ -6,6 +6,7 @@ if (window.PVE?.Utils) {
     SMBGateway.encodeCells();
     Ext.onReady(() => {
         Ext.tip.QuickTipManager.init();
+        document.documentElement.lang = LANGUAGE;
         SMBGateway.theme.begin();
         SMBGateway.host = new SMBGateway.Standalone();
         SMBGateway.page = Ext.create('SMBGateway.Page');

@@ -10,10 +10,21 @@ Ext.define('SMBGateway.Settings', {
     initComponent() {
         this.items = [
             { xtype: 'smbgwAbout' },
+            ...(SMBGateway.host.inProxmox ? [] : [this.language()]),
             ...(SMBGateway.host.mayChange && !SMBGateway.host.inProxmox ? [{ xtype: 'smbgwTokens', flex: 2 }] : []),
             { xtype: 'smbgwCheckup', flex: 3, cls: 'smbgw-list smbgw-second' },
         ];
         this.callParent();
+    },
+
+    /** Proxmox VE has one of its own. */
+    language() {
+        const named = (tag) => [tag, new Intl.DisplayNames([tag], { type: 'language' }).of(tag)];
+        return {
+            xtype: 'combobox', itemId: 'language', fieldLabel: gettext('Language'), editable: false, maxWidth: 380, margin: '0 20 12', value: SMBGateway.language.chosen,
+            store: [['', gettext('As the browser asks')], ...SMBGateway.language.all.map(named)],
+            listeners: { change: (box, tag) => SMBGateway.language.choose(tag) },
+        };
     },
 });
 
@@ -30,7 +41,7 @@ Ext.define('SMBGateway.About', {
     },
 
     showAnswer({ version, node, samba }) {
-        const api = SMBGateway.host.inProxmox ? '' : `<a class="smbgw-link" href="/openapi.json" target="_blank" rel="noopener">${gettext('API for programs')}</a>`;
+        const api = SMBGateway.host.inProxmox ? '' : `<a class="smbgw-link" href="api.html" target="_blank" rel="noopener">${gettext('API for programs')}</a>`;
         const words = [`pve-smbgateway ${version}`, samba ? `Samba ${samba}` : gettext('no Samba on the node'), node];
         this.setHtml(`<p>${words.map(SMBGateway.encode).join(' · ')}</p><p>${api}</p>`);
         this.updateLayout();
