@@ -4,7 +4,8 @@ from playwright.sync_api import Page, expect
 
 from tests.real.world import PASSWORD
 
-from .conftest import Gateway, Window
+from .conftest import Gateway, Window, let_in, visit
+from .test_quality import faults
 
 
 def sign_in(page: Page, name: str, password: str) -> None:
@@ -26,6 +27,41 @@ def test_a_user_of_the_machine_signs_in_and_out(window: Window, gateway: Gateway
         expect(page.get_by_role("button", name="Sign in")).to_be_visible()
         page.reload()
         expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_who_guesses_is_made_to_wait(window: Window, gateway: Gateway) -> None:
+    with window() as page:
+        visit(page, gateway.url)
+        refusal = page.get_by_role("alert")
+        page.get_by_label("User of this machine").fill("nobody-here")
+        page.get_by_label("Password").fill("guess")
+        for _ in range(5):
+            with page.expect_response("**/v1/session"):
+                page.get_by_role("button", name="Sign in").click()
+        expect(refusal).to_contain_text("too many wrong passwords: try again in ")
+        sign_in(page, gateway.person, PASSWORD)  # others come in all the same
+        expect(page.get_by_role("navigation")).to_be_visible()
+
+
+def test_the_page_speaks_as_the_browser_asks_or_as_was_chosen(window: Window, gateway: Gateway, session: str) -> None:
+    with window(locale="de-AT") as page:
+        let_in(page.context, gateway, session)
+        visit(page, f"{gateway.url}#settings")
+        expect(page.get_by_role("navigation").get_by_role("button", name="Freigaben")).to_be_visible()
+        assert page.evaluate("document.documentElement.lang") == "de"
+        page.get_by_role("combobox", name="Sprache").click()
+        page.get_by_role("option", name="English").click()
+        expect(page.get_by_role("navigation").get_by_role("button", name="Shares")).to_be_visible()
+
+
+def test_the_api_is_a_page(window: Window, gateway: Gateway) -> None:
+    with window() as page:
+        visit(page, f"{gateway.url}api.html")
+        page.get_by_role("searchbox", name="Find").fill("get /v1/quota")
+        page.get_by_text("What all shares use, and where it leads").click()
+        page.get_by_role("link", name="QuotaRows").first.click()
+        expect(page.get_by_text("what keeps the monitor from its work")).to_be_visible()
+        assert faults(page) == []
 
 
 def test_the_page_goes_on_by_itself_when_the_engine_is_back(page: Page, gateway: Gateway) -> None:

@@ -20,7 +20,12 @@ from .conftest import Gateway, Window, let_in, visit
 
 HOSTILE = "<img src=x onerror='window.hacked = 1'>&amp;\"<b>"
 SLOW = 150_000  # milliseconds: the engine looks every 15 s, and a level must last
+SPOILT = {"name", "full_name", "comment", "title", "subject", "text", "hint", "forecast"}
 VISITS = count()
+FRESH = (
+    "Ext.ComponentQuery.query('component').filter((each) => each.isLive && each.rendered && each.isVisible(true))"
+    ".every((each) => each.said !== undefined && !each.asking)"
+)
 PANELS = ["overview", "shares", "share/files/docs", "gateway/files", "people", "alerts", "tasks", "settings"]
 
 
@@ -44,6 +49,12 @@ def at(page: Page, gateway: Gateway, address: str) -> Page:
     visit(page, f"{gateway.url}?{next(VISITS)}#{address}")  # another address, so that all is loaded anew
     page.get_by_role("navigation").wait_for()
     return page
+
+
+def go(page: Page, address: str) -> None:
+    """To another panel, which then shows what the engine says now."""
+    page.evaluate("address => { location.hash = address; }", address)
+    page.wait_for_function(f"() => SMBGateway.page.down('smbgwWorkspace').at === '{address}' && {FRESH}")
 
 
 def row(page: Page, name: str) -> Locator:
@@ -286,26 +297,50 @@ def test_how_full_a_share_is(page: Page, gateway: Gateway, vault: Path) -> None:
     expect(row(page, "vault").locator(".smbgw-meter.smbgw-warning, .smbgw-meter.smbgw-critical")).to_be_visible()
 
 
+def test_names_that_mean_harm_do_nothing_in_any_panel(page: Page, gateway: Gateway) -> None:
+    """The engine takes no such names; here an answer brings them all the same."""
+
+    def spoil(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: HOSTILE if k in SPOILT and isinstance(v, str) else spoil(v) for k, v in value.items()}
+        return [spoil(each) for each in value] if isinstance(value, list) else value
+
+    def answer(route: Any) -> None:
+        found = route.fetch()
+        route.fulfill(response=found, json=spoil(found.json()))
+
+    page.route("**/v1/**", lambda route: answer(route) if route.request.method == "GET" else route.fallback())
+    at(page, gateway, "people")
+    for address in PANELS:
+        go(page, address)
+        expect(page.get_by_text(HOSTILE).locator("visible=true").first).to_be_visible()
+        assert page.evaluate("window.hacked") is None, address
+        assert page.locator("img[src=x]").count() == 0, address
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_who_may_only_look_is_offered_no_change(window: Window, gateway: Gateway) -> None:
     with member("smbgw-viewer") as person, window() as page:
         browser = replace(gateway.browser, cookie="")
         assert browser.sign_in(person, PASSWORD) == 200
         let_in(page.context, gateway, browser.cookie)
+        at(page, gateway, "people")
         for address in PANELS:
-            at(page, gateway, address)
-            page.wait_for_timeout(500)
+            go(page, address)
             offered = page.get_by_role("button", name="Create").or_(page.get_by_role("button", name="Edit"))
             expect(offered.or_(page.get_by_role("button", name="Delete")).locator("visible=true")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_panel_fits_a_phone_and_is_accessible(
+def test_every_panel_fits_a_phone_and_a_screen_and_is_accessible(
     window: Window, gateway: Gateway, session: str, scheme: Any
 ) -> None:
     with window(390, 844, color_scheme=scheme) as page:
         let_in(page.context, gateway, session)
-        for address in PANELS:
-            at(page, gateway, address)
-            page.wait_for_timeout(700)
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
-            assert violations(page) == [], address
+        at(page, gateway, "people")
+        for width, height in ((390, 844), (1280, 800)):
+            page.set_viewport_size({"width": width, "height": height})
+            for address in PANELS:
+                go(page, address)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+                assert violations(page) == [], (address, width)
