@@ -18,10 +18,12 @@ from smbgateway.host import Node
 from smbgateway.samba.config import client_section
 
 from .figure import Bench, Promise, Reading, at_most, ratio_at_least
-from .installation import Installation
+from .installation import Installation, free_port
 from .timing import alternated, say, wall
 
 MIB = 1 << 20
+# Both for a client beside the node, on the bridge: one on the node itself reaches a native gateway by its loopback,
+# which costs less than any network.
 NATIVE = "a native gateway, a directory beside it on the same file system"
 QUIET = 5.0  # seconds until a new gateway is idle
 CREATE = [
@@ -51,6 +53,7 @@ class Guests(Installation):
         super().__init__()
         self.stack = ExitStack()
         self.conf = self.root / "client.conf"
+        self.beside: list[str] = []  # the words by which clients run elsewhere
         self.state = self.root / "var/lib/pve-smbgateway"
 
     def __enter__(self) -> "Guests":
@@ -77,8 +80,9 @@ class Guests(Installation):
     def asked(self, gateway: str, share: str, commands: str) -> bool:
         """Whether all that a client asks is done."""
         mode = self.client.record("gateway", gateway)["mode"]
-        address = mode.get("address", "127.0.0.1/8").partition("/")[0]
+        address = (mode.get("address") or mode["addresses"][0]).partition("/")[0]
         command = [
+            *self.beside,
             "smbclient",
             f"--configfile={self.conf}",
             f"--port={mode.get('port', 445)}",
@@ -166,11 +170,13 @@ def measure_throughput(quick: bool) -> Iterator[Reading]:
     """In turn in a container and beside it."""
     size, rounds = (256 * MIB, 5) if quick else (1024 * MIB, 7)
     with Guests() as made:
+        made.beside = made.stack.enter_context(containers.neighbour(made.bridge))
+        native = {**made.gateway("native"), "mode": {"addresses": [f"{made.bridge.network}.1"], "port": free_port()}}
         sent = made.root / "sent"  # on a disk: what clients write to a tmpfs counts as memory of the container
         with sent.open("wb") as file:
             for _ in range(size // MIB):
                 file.write(os.urandom(MIB))
-        for name, gateway in (("lxc", made.container("lxc")), ("native", made.gateway("native"))):
+        for name, gateway in (("lxc", made.container("lxc")), ("native", native)):
             made.apply(gateway, made.share("fast", name))
         rates: dict[tuple[str, str], list[float]] = {}
         for number in range(rounds + 1):  # the first, which warms up, does not count

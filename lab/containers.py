@@ -67,6 +67,25 @@ def bridge() -> Iterator[Bridge]:
         mounts.run("ip", "link", "delete", made.name)
 
 
+@contextmanager
+def neighbour(bridge: Bridge) -> Iterator[list[str]]:
+    """A machine beside the node, on the bridge: a network of its own. The words by which a command runs there."""
+    own = os.stat("/proc/self/ns/net").st_ino
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], stdin=subprocess.DEVNULL)
+    try:
+        there = f"/proc/{holder.pid}/ns/net"
+        mounts.until(lambda: os.stat(there).st_ino != own, "a network of its own is made")
+        inside, port = ["nsenter", f"--net={there}"], f"smbgwn{holder.pid % 65536}"
+        mounts.run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
+        mounts.run("ip", "link", "set", port, "master", bridge.name, "up")
+        mounts.run(*inside, "ip", "address", "add", bridge.address(), "dev", "eth0")
+        mounts.run(*inside, "ip", "link", "set", "eth0", "up")
+        yield inside
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def end_all(folder: Path) -> None:
     """Stop every container below a directory (lxc.lxcpath)."""
     for config in folder.glob("*/config"):
