@@ -14,6 +14,7 @@ from .model import (
     HomesPurpose,
     ImageSource,
     MediaPurpose,
+    RbdSource,
     Share,
     StorageSource,
     TimeMachinePurpose,
@@ -33,6 +34,7 @@ from .sources import Place, Snapshots, Source, Usage, userquota
 from .sources.cells import stat
 from .sources.foresight import Foresight
 from .sources.guest_image import GuestImage
+from .sources.rbd import Rbd
 from .sources.storage import Storage
 from .step import Ledger, Step
 from .store import Store
@@ -154,6 +156,13 @@ class Blueprint:
         if self.inside(share):
             return self._data(share)
         return self.mode(self.world.gateways[share.gateway]).shown(share.name, self._top(self.source(share)))
+
+    def detach(self, share: Share) -> None:
+        """Give back the device of its data that this node has, after all is unmounted. Raises GatewayError."""
+        if isinstance(share.source, RbdSource):
+            rbd = self.source(share)
+            assert isinstance(rbd, Rbd)  # noqa: S101 - the registry of sources goes by it
+            rbd.way.detach()
 
     def restoration(self, share: Share, snapshots: Snapshots) -> Restoration:
         """How a share's data is put back to one of its snapshots."""

@@ -5,6 +5,7 @@ import os
 import re
 
 from .engine import Engine
+from .errors import GatewayError
 from .model import Gateway
 from .paths import PVE
 from .sources.cells import mounts
@@ -21,6 +22,7 @@ class Moves:
     def __init__(self, engine: Engine, nodes: str = f"{PVE}/nodes") -> None:
         self.engine, self.nodes = engine, nodes
         self.away: set[str] = set()  # gateways that are recorded as this node's, with their guest on another
+        self.free: set[str] = set()  # those of other nodes of which nothing is left here
 
     def look(self, world: World) -> list[str]:
         """One round; says what became of gateways."""
@@ -29,22 +31,25 @@ class Moves:
             return []
         said = []
         for gateway in guests:
-            said += self._one(gateway)
+            said += self._one(gateway, world)
         return said
 
-    def _one(self, gateway: Gateway) -> list[str]:
+    def _one(self, gateway: Gateway, world: World) -> list[str]:
         here, node = self.engine.site.node, self._where(gateway)
         mine = gateway.mode.node == here
         if node == here and not mine and gateway.state == "ready":
             self._adopt(gateway, here)
             return [f"gateway {gateway.name}: its guest has come from {gateway.mode.node}: this node serves it now"]
-        if mine and node not in ("", here) and gateway.name not in self.away:
+        if mine and node in ("", here):
+            self.free.discard(gateway.name)
+            return []
+        said = []
+        if mine and gateway.name not in self.away:
             self.away.add(gateway.name)
-            return [f"gateway {gateway.name}: its guest is on {node} now: left to that node"]
-        if not mine:
+            said = [f"gateway {gateway.name}: its guest is on {node} now: left to that node"]
+        elif not mine:
             self.away.discard(gateway.name)
-            self._let_go(gateway)
-        return []
+        return said + self._let_go(gateway, world)
 
     def _where(self, gateway: Gateway) -> str:
         """The node on which its guest is; empty where there is none, or it is another's."""
@@ -65,10 +70,19 @@ class Moves:
                 mode = now.mode.model_copy(update={"node": node})
                 self.engine.site.store.save(now.model_copy(update={"mode": mode}).sealed("ready"))
 
-    def _let_go(self, gateway: Gateway) -> None:
-        """What was mounted here for it is no more: the other node has it."""
-        paths, host = self.engine.site.paths, self.engine.site.host
-        areas = (f"{paths.shown(gateway.name)}/", f"{paths.mounts}/{gateway.name}/")
+    def _let_go(self, gateway: Gateway, world: World) -> list[str]:
+        """What this node has for it, mounted or mapped, it has no more: the other node cannot map what is open here."""
+        if gateway.name in self.free:
+            return []
+        site = self.engine.site
+        areas = (f"{site.paths.shown(gateway.name)}/", f"{site.paths.mounts}/{gateway.name}/")
         if any(map(os.path.isdir, areas)):
-            for path in reversed([path for path in mounts(host) if path.startswith(areas)]):
-                host.run("umount", "--lazy", "--", path)
+            for path in reversed([path for path in mounts(site.host) if path.startswith(areas)]):
+                site.host.run("umount", "--lazy", "--", path)
+            for share in world.shares_of(gateway.name):
+                try:
+                    site.blueprint(world).detach(share)
+                except GatewayError as error:
+                    return [f"share {share.key}: its guest is elsewhere, and this node cannot let go: {error}"]
+        self.free.add(gateway.name)
+        return []

@@ -1,5 +1,7 @@
 """Guests that move between nodes, and high availability that moves them."""
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from lab.proxmox import STORAGE, StandIn
 from smbgateway.checks import check
 from smbgateway.engine import Engine
+from smbgateway.errors import CommandFailed
 from smbgateway.model import Gateway, parse
 from smbgateway.moves import Moves
 from smbgateway.proxmox.client import Proxmox
@@ -36,6 +39,27 @@ def engine(tmp_path: Path, api: Proxmox) -> Engine:
     (record,) = parse([ITEM])
     made.site.store.save(record.sealed("ready"))
     return made
+
+
+@dataclass
+class Mapped(Reading):
+    """A node with an RBD image, mounted; at first something has it open."""
+
+    point: str = ""
+    busy: bool = True
+
+    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
+        super().run(*argv, stdin=stdin, timeout=timeout)
+        if "showmapped" in argv:
+            row = {"pool": "rbd", "namespace": "", "name": "docs", "snap": "-", "device": "/dev/rbd0"}
+            return json.dumps([row])
+        if "unmap" in argv and self.busy:
+            raise CommandFailed(argv, 16, "Device or resource busy")
+        return ""
+
+    def read(self, path: str) -> str | None:
+        mounted = f"1 1 0:7 / {self.point} rw - xfs /dev/rbd0 rw\n"
+        return mounted if path == "/proc/self/mountinfo" else super().read(path)
 
 
 LXC: dict[str, Any] = {
@@ -98,6 +122,28 @@ def test_whose_guest_has_left_lets_the_gateway_go(engine: Engine, tmp_path: Path
     engine.site.store.save(record.sealed("ready"))
     watch.moves.look(engine.site.world())
     assert watch.moves.away == set()
+
+
+def test_an_image_is_unmapped_where_its_guest_has_left(engine: Engine, tmp_path: Path) -> None:
+    share = {"kind": "share", "name": "docs", "gateway": "files", "source": {"kind": "rbd", "image": "rbd/docs"}}
+    for record in parse([{**ITEM, "mode": {**LXC, "node": "one"}}, {**share, "quota": "1G"}]):
+        engine.site.store.save(record.sealed("ready"))
+    point = f"{engine.site.paths.mounts}/files/docs"
+    Path(point).mkdir(parents=True)
+    host = vars(engine.site)["host"] = Mapped(point=point)
+    guest(tmp_path / "nodes", "two")
+    moves = Moves(engine, str(tmp_path / "nodes"))
+    assert moves.look(engine.site.world()) == [
+        "gateway files: its guest is on two now: left to that node",
+        "share files/docs: its guest is elsewhere, and this node cannot let go: "
+        "rbd unmap --options noudev /dev/rbd0: Device or resource busy",
+    ]
+    host.busy = False
+    assert moves.look(engine.site.world()) == []
+    given_back = [words[-4:] for words in host.done if words[0] == "umount" or "unmap" in words][-2:]
+    assert given_back == [("umount", "--lazy", "--", point), ("unmap", "--options", "noudev", "/dev/rbd0")]
+    before = len(host.done)
+    assert (moves.look(engine.site.world()), host.done[before:]) == ([], [])  # once is enough
 
 
 def test_high_availability_goes_with_the_running_machine(api: Proxmox, node: StandIn) -> None:
