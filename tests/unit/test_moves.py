@@ -168,7 +168,7 @@ def test_where_high_availability_would_lose_something_it_is_refused(api: Proxmox
     assert told == [
         "mode.ha_nodes: there is no node three",
         "mode.ha: there is no other node",
-        f"mode.ha: the root is on storage {STORAGE}, which only this node has",
+        f"mode.ha: its system is on storage {STORAGE}, which only this node has",
     ]
 
 

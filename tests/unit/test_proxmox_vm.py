@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn
-from smbgateway.convergence import Convergence
+from smbgateway.convergence import Convergence, Result
 from smbgateway.engine import PLAIN
 from smbgateway.errors import CommandFailed, CommandMissing, HoldsData, Invalid, Unavailable
 from smbgateway.guests.agent import Silent
@@ -22,6 +22,7 @@ from smbgateway.proxmox.client import Proxmox
 from smbgateway.sources import Place
 from smbgateway.sources.storage import Storage
 from smbgateway.step import Change, Ledger, Step, StepFailed
+from smbgateway.upgrade import Upgrade
 
 from .machine import new_engine
 from .test_proxmox_lxc import converge
@@ -161,6 +162,16 @@ def test_what_cannot_be_plugged_in_waits_and_is_told_and_a_network_is_changed_at
     turns = [call for call in node.changes[before + 1 :] if "agent" not in call]
     assert turns == [f"{status}/shutdown", config, f"{status}/start"]
     assert elsewhere.unreached() == "far"
+
+
+def test_high_availability_goes_with_the_running_machine(api: Proxmox, node: StandIn) -> None:
+    node.releases = (9,)  # 8 has groups where 9 has rules
+    converge(*mode(api, ha=True, ha_nodes=("two", "one")).steps())
+    assert (list(node.managed), list(node.rules)) == (["vm:105"], ["smbgateway-vm-105"])
+    Ledger().remove(mode(api, ha=True, ha_nodes=("two", "one")).running())
+    assert (node.managed, node.rules, node.guests[105].runs) == ({}, {}, False)
+    told = [fault.message for fault in mode(api, ha=True).look(gateway())]
+    assert f"its system is on storage {STORAGE}, which only this node has" in told
 
 
 @pytest.mark.parametrize("task", [False, True], ids=["call", "task"])
@@ -414,3 +425,15 @@ def test_a_machine_that_was_started_again_is_shown_all_its_shares(tmp_path: Any,
     assert Convergence._seen_anew(scope, blueprint, ledger) == [first]
     ledger.changes = [Change(machine[2], None)]
     assert Convergence._seen_anew(scope, blueprint, ledger) == [first, second]
+
+
+def test_an_upgrade_is_one_of_packages_inside(
+    tmp_path: Any, machine: ProxmoxVm, inside: Insides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = new_engine(str(tmp_path))
+    vars(engine.site).update(host=machine.node, proxmox=machine.api)
+    kept = gateway().model_copy(update={"mode": machine.mode.model_copy(update={"node": "one"})})
+    engine.site.store.save(kept.sealed("ready"))
+    monkeypatch.setattr(engine.convergence, "forward", lambda *words, **more: Result(warnings=[str(more)]))
+    assert Upgrade(engine).run("box").warnings == ["{'anew': True}"]
+    assert [words[-1] for words in inside.done if "apt-get" in words] == ["update", "upgrade"]

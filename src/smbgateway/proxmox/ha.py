@@ -69,7 +69,7 @@ class HighAvailability:
         if storage in rows and not rows[storage].get("shared"):
             shared = [name for name, each in rows.items() if each.get("shared") and content in str(each["content"])]
             hint = f"mode.storage: {' or '.join(shared)}" if shared else "add a storage that all nodes share"
-            faults.append(Fault("mode.ha", f"the root is on storage {storage}, which only this node has", hint))
+            faults.append(Fault("mode.ha", f"its system is on storage {storage}, which only this node has", hint))
         return faults
 
 
