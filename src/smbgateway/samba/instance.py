@@ -222,13 +222,13 @@ class Instance:
         wait = READY_WAIT * self.patience
         deadline = time.monotonic() + wait
         while self.host.read(f"{self.own}/pid/smbd.pid") is None and time.monotonic() < deadline:
-            time.sleep(0.01)  # to ask by smbclient before takes the time that smbd wants
+            time.sleep(0.01 * self.patience)  # to ask by smbclient before takes the time that smbd wants
         while not self.answers():
             if time.monotonic() > deadline:
                 cause = self._last_words()
                 self.stop()
                 raise Failed(f"smbd of gateway {self.gateway.name} does not answer within {wait:g} s", cause)
-            time.sleep(0.02)
+            time.sleep(0.02 * self.patience)
 
     def answers(self) -> bool:
         """Whether smbd takes connections: any answer of SMB's, a refusal too, is an answer."""
