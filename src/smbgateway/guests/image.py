@@ -44,7 +44,8 @@ HOOK = """\
 #!/bin/sh
 [ "$1" = prereqs ] && exit 0
 . /usr/share/initramfs-tools/hook-functions
-manual_add_modules virtio_pci virtio_scsi virtio_blk sd_mod
+# With what Proxmox VE has cloud-init read: whether there is such a drive is asked before udev runs.
+manual_add_modules virtio_pci virtio_scsi virtio_blk sd_mod sr_mod isofs
 """
 CLOUD = """\
 # The engine sets up what is inside; here it is only the name of the machine and its network.
@@ -54,13 +55,20 @@ cloud_config_modules: []
 cloud_final_modules: []
 system_info: {network: {renderers: [networkd]}}
 """
+# Of some hundred devices of the kernel these have a driver or a name to get; each that is told costs a process.
+DEVICES = ("block", "net", "pci", "scsi", "virtio", "virtio-ports")
+TRIGGER = f"ExecStart=-udevadm trigger --action=add {' '.join(f'--subsystem-match={name}' for name in DEVICES)}"
 # Before the packages come: what is chosen for them, by path.
 CHOSEN = {
     "etc/initramfs-tools/conf.d/smbgateway": "MODULES=list\n",
     "etc/cloud/cloud.cfg.d/90-smbgateway.cfg": CLOUD,
     "etc/systemd/journald.conf.d/smbgateway.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
     # As soon as its device is there: what is to be done inside need not wait for cloud-init.
-    "etc/systemd/system/qemu-guest-agent.service.d/smbgateway.conf": "[Unit]\nDefaultDependencies=no\n",
+    # Of each question it would write a line, and each of these costs the journal a turn.
+    "etc/systemd/system/qemu-guest-agent.service.d/smbgateway.conf": (
+        "[Unit]\nDefaultDependencies=no\n[Service]\nLogLevelMax=notice\n"
+    ),
+    "etc/systemd/system/systemd-udev-trigger.service.d/smbgateway.conf": f"[Service]\nExecStart=\n{TRIGGER}\n",
     "etc/modprobe.d/smbgateway.conf": "".join(f"blacklist {name}\n" for name in IDLE),
 }
 # Stock services of Samba's, and what a machine that is replaced rather than looked after has no use for.
@@ -72,6 +80,13 @@ MASKED = (
     "modprobe@drm.service",
     "modprobe@configfs.service", "modprobe@fuse.service", "modprobe@efi_pstore.service", "systemd-pstore.service",
     "cloud-init-hotplugd.socket",
+    # A root that is mounted as it stays, a journal in memory, a random source of the node's, nobody who logs in.
+    "systemd-remount-fs.service", "systemd-journal-flush.service", "systemd-random-seed.service",
+    "systemd-user-sessions.service", "systemd-networkd-persistent-storage.service", "systemd-hibernate-clear.service",
+    "systemd-modules-load.service", "kmod-static-nodes.service", "systemd-udev-load-credentials.service",
+    "systemd-tmpfiles-setup-dev-early.service", "systemd-tmpfiles-setup-dev.service",
+    "dev-hugepages.mount", "dev-mqueue.mount", "run-lock.mount", "tmp.mount", "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "sys-kernel-config.mount",
 )  # fmt: skip
 NEEDED = {
     "qemu-img": "qemu-utils",
