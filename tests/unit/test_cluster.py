@@ -22,6 +22,7 @@ from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge
 from smbgateway.errors import Conflict, Failed, Invalid, NotFound
 from smbgateway.model import Cluster, Gateway, parse
 from smbgateway.paths import Paths
+from smbgateway.samba import supervise
 from smbgateway.samba.instance import Instance
 from smbgateway.samba.launch import Spawn
 from smbgateway.store import MemoryStore
@@ -417,3 +418,15 @@ def test_a_member_does_not_start_among_others_of_another_version() -> None:
     with pytest.raises(Failed, match=r"member n1 waits: Samba 4\.22\.1"):
         steps["member n1 of gateway files"].write("running")
     assert not any("setsid" in words or "unshare" in words for words in host.done)
+
+
+def test_a_log_that_has_become_long_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "ctdb.log"
+    monkeypatch.setattr(supervise, "LONGEST_LOG", 4)
+    supervise.cut(str(log))
+    with log.open("a") as writer:
+        writer.write("long\n")
+        writer.flush()
+        supervise.cut(str(log))
+        writer.write("more")
+    assert ((tmp_path / "ctdb.log.old").read_text(), log.read_text()) == ("long\n", "more")

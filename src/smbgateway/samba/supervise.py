@@ -8,6 +8,7 @@ below systemd and without it. It needs nothing but the directory of the instance
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ CTDB_BINDS = {"ctdb/etc": "/etc/ctdb", "ctdb/run": "/run/ctdb", "ctdb/var": "/va
 ANNOUNCER = Path(__file__).with_name("announce.sh")
 FENCE = "smbgateway.cluster.fence"
 SHORTEST, LONGEST = 0.1, 30.0  # seconds between restarts
+LONGEST_LOG = 2 << 20  # bytes; ctdbd 4.22 tells of each connection on which the fence asks smbd, twice a second
 
 
 class Child:
@@ -44,6 +46,7 @@ class Child:
 
     def tend(self) -> None:
         """Start it where it is not running and its pause is over."""
+        cut(self.log)
         now = time.monotonic()
         if self.process and self.process.poll() is None:
             if now - self.started > LONGEST:
@@ -72,6 +75,14 @@ class Child:
             if time.monotonic() > deadline:
                 self.process.kill()
             time.sleep(0.01)
+
+
+def cut(log: str) -> None:
+    """Begin a log anew that has become long; one former part is kept. Who writes it appends, to whatever it is."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.getsize(log) > LONGEST_LOG:
+            shutil.copyfile(log, f"{log}.old")
+            os.truncate(log, 0)
 
 
 def samba(own: str) -> list[Child]:
