@@ -25,6 +25,8 @@ from typing import Any
 from smbgateway.cli.client import Client
 from smbgateway.cluster import ctdbd
 from smbgateway.cluster.quorum import View
+from smbgateway.guests.template import Templates
+from smbgateway.host import Node
 
 from . import ceph, mounts
 from .mounts import run, until
@@ -86,14 +88,17 @@ class Machine:
         return {"eth0": f"{self.lab}pub", "eth1": f"{self.lab}own"}
 
     def pids(self) -> list[int]:
-        """All that runs in its network, but the holder."""
-        space = os.readlink(f"/proc/{self.holder.pid}/ns/net")
-        found = []
-        for entry in os.scandir("/proc"):
+        """All that runs in its network, but the holder; and what these have started in others: containers."""
+        network: dict[int, str] = {}
+        parent: dict[int, int] = {}
+        for pid in (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()):
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and os.readlink(f"/proc/{entry.name}/ns/net") == space:
-                    found.append(int(entry.name))
-        return [pid for pid in found if pid != self.holder.pid]
+                network[pid] = os.readlink(f"/proc/{pid}/ns/net")
+                parent[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        spaces = {network[self.holder.pid]}
+        while more := {network[pid] for pid, of in parent.items() if network.get(of) in spaces} - spaces:
+            spaces |= more
+        return [pid for pid in parent if network[pid] in spaces and pid != self.holder.pid]
 
     def signal(self, number: signal.Signals) -> None:
         """All its processes at once."""
@@ -244,6 +249,47 @@ class ClusterNode(Machine):
     def own(self, gateway: str) -> Path:
         return self.state / "native" / gateway
 
+    def public_addresses(self) -> str:
+        """What ip-address(8) says of those of its member."""
+        return self.run("ip", "-4", "-o", "address", "show", "dev", "eth0")
+
+
+@dataclass
+class ContainerNode(ClusterNode):
+    """A node whose member is a container: it has two bridges, and a template."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.run("sh", "-ec", OWN_SYS, str(self.area / f"{self.name}.cgroup"))
+        folder = self.inside / "var/lib/pve-smbgateway/templates"
+        self.run("mkdir", str(folder))
+        self.run("mount", "--bind", str(self.area / "templates"), str(folder))
+        for interface, bridge in (("eth0", "vmbr0"), ("eth1", "vmbr1")):
+            self.run("ip", "link", "add", bridge, "type", "bridge")
+            self.run("ip", "address", "flush", "dev", interface)
+            self.run("ip", "link", "set", interface, "master", bridge)
+            self.run("ip", "link", "set", bridge, "up")
+
+    def own(self, gateway: str) -> Path:
+        return self.state / "lxc" / gateway / "state" / gateway
+
+    def supervisor(self, gateway: str = "files") -> int | None:
+        """By its number here; the file tells that in the container."""
+        return next(iter(self.runs("-m smbgateway.samba.supervise")), None)
+
+    def public_addresses(self) -> str:
+        for first in self.runs("smbgateway/guests/init.sh"):
+            enter = ["nsenter", f"--target={first}", "--net", "ip", "-4", "-o", "address", "show", "dev", "eth0"]
+            return subprocess.run(enter, capture_output=True, text=True, timeout=20).stdout
+        return ""
+
+
+# A file system /sys of its own network, with the control groups of the machine: else no bridge is seen there.
+OWN_SYS = """
+mkdir "$0"; mount --rbind /sys/fs/cgroup "$0"; mount -t sysfs sysfs /sys
+mount --rbind "$0" /sys/fs/cgroup; mount --make-rprivate "$0"; umount --lazy "$0"
+"""
+
 
 class Recorder:
     """A client that writes through an address, and what was acknowledged to it."""
@@ -332,7 +378,7 @@ class Lab:
 
     def holders(self, address: str) -> list[str]:
         """The nodes that have an address on an interface."""
-        shown = {node.name: node.run("ip", "-4", "-o", "address", "show", "dev", "eth0") for node in self.nodes}
+        shown = {node.name: node.public_addresses() for node in self.nodes}
         return [name for name, text in shown.items() if f" {address}/" in text]
 
     def settled(self, addresses: int = 3) -> bool:
@@ -408,8 +454,11 @@ def read(path: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def cluster(count: int = 3) -> Iterator[Lab]:
-    """Make one; needs root and a private mount namespace (mounts.enter_private_namespace)."""
+def cluster(count: int = 3, template: Path | None = None) -> Iterator[Lab]:
+    """Make one; needs root and a private mount namespace (mounts.enter_private_namespace).
+
+    template    a tar file: members are containers that are made of it
+    """
     lab = f"g{os.getpid() % 100000}{next(LETTERS)}"
     area = Path(tempfile.mkdtemp(prefix="smbgw-cluster-")).resolve()
     area.chmod(0o755)
@@ -418,13 +467,15 @@ def cluster(count: int = 3) -> Iterator[Lab]:
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, area)
         stack.callback(mounts.unmount_below, area)
+        if template:
+            Templates(Node(), str(area / "templates")).bring(str(template))
         for bridge in (f"{lab}pub", f"{lab}own"):
             run("ip", "link", "add", bridge, "type", "bridge")
             stack.callback(run, "ip", "link", "delete", bridge)
             run("ip", "link", "set", bridge, "up")
-        nodes = []
+        nodes: list[ClusterNode] = []
         for number in range(1, count + 1):
-            nodes.append(ClusterNode(lab, f"n{number}", area, number))
+            nodes.append((ContainerNode if template else ClusterNode)(lab, f"n{number}", area, number))
             stack.callback(nodes[-1].end)
         client = Machine(lab, "c")
         stack.callback(client.end)

@@ -58,7 +58,7 @@ class Blueprint:
 
     def mode(self, gateway: Gateway) -> modes.Mode:
         """How a gateway runs."""
-        return modes.make(self.host, self.paths, gateway, self.proxmox)
+        return modes.make(self.host, self.paths, gateway, self.proxmox, self.node)
 
     def instance(self, gateway: Gateway) -> Instance:
         """The Samba of a gateway."""
@@ -224,7 +224,8 @@ class Blueprint:
         if gateway.cluster:
             member = self.member(gateway)
             people = [member.shared(step) for step in accounts.passdb()]
-            return [*instance.steps(), *member.steps(), *accounts.files(), member.daemon(), *people]
+            samba = [*instance.steps(), *member.steps(), *accounts.files(), member.daemon()]
+            return [*mode.steps(), *samba, *people]
         if not gateway.enabled:
             return self._stopped(gateway)
         found = Announcer(instance).step(discovery.name_in_explorer(gateway, self.node))
@@ -260,7 +261,9 @@ class Blueprint:
 
     def member(self, gateway: Gateway) -> ClusterMember:
         """This node's part of a cluster."""
-        return ClusterMember(self.instance(gateway), self.node, self.store.lock, self.paths)
+        place = self.mode(gateway)
+        assert isinstance(place, modes.Native | modes.LxcMember)  # noqa: S101 - no other is let in (cluster/rules.py)
+        return ClusterMember(place, self.node, self.store.lock, self.paths, self.host)
 
     def published(self, registry: Registry, share: Share) -> Step:
         """The share in its gateway's registry."""

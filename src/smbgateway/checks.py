@@ -84,6 +84,8 @@ def _gateway(gateway: Gateway, staged: World, former: World) -> Iterable[Fault]:
                 f"port {gateway.mode.port} of the same address is gateway {other.name}'s",
                 f"add the share to it (--gateway {other.name}), or give this one its own address (--address)",
             )
+    if not gateway.cluster and isinstance(gateway.mode, LxcMode) and not gateway.mode.address:
+        yield Fault("mode.address", '"address" is missing', "ADDRESS/LENGTH on the bridge, such as 192.168.1.50/24")
     if gateway.cluster and not gateway.enabled:
         yield Fault("enabled", "a cluster is not stopped as a whole", "gateway drain moves its addresses from a node")
     yield from _moved(gateway, staged, before)

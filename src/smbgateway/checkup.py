@@ -182,9 +182,9 @@ def clusters(site: Installation) -> Iterator[Finding]:
 
 
 def _member(site: Installation, gateway: Gateway, cluster: Cluster) -> Iterator[Finding]:
-    for fault in look_member(site.blueprint(site.world()).instance(gateway), cluster, site.node, site.paths.config):
+    for fault in look_member(site.host, gateway, cluster, site.node, site.paths.config):
         yield Finding("cluster", "fail", f"gateway {gateway.name}: {fault.message}", fault.hint)
-    if absent := _absent(("ctdbd",)):
+    if gateway.mode.kind == "native" and (absent := _absent(("ctdbd",))):
         yield from _told(absent, "fail", f", for gateway {gateway.name}")
     own = next(member.address for member in cluster.active if member.node == site.node)
     what = f"members of gateway {gateway.name} reach this one at {own}, port 4379, unencrypted"

@@ -15,7 +15,6 @@ from .model import (
     Gateway,
     Group,
     LxcMode,
-    NativeMode,
     Receiver,
     Resource,
     Share,
@@ -196,8 +195,8 @@ class Intake:
             return [Fault("mode.node", told, "ask the engine of that node")]
         mode = blueprint.mode(gateway)
         faults = mode.look(former.gateways.get(gateway.name))
-        if gateway.cluster and isinstance(gateway.mode, NativeMode):
-            faults += look_member(mode.instance, gateway.cluster, self.site.node, self.site.paths.config)
+        if gateway.cluster:
+            faults += look_member(self.site.host, gateway, gateway.cluster, self.site.node, self.site.paths.config)
         return faults
 
     def _look_receivers(self, records: Sequence[Resource]) -> list[Fault]:

@@ -12,6 +12,7 @@ from .convergence import Convergence, silent
 from .errors import Failed, GatewayError
 from .installation import Installation
 from .model import Gateway, Receiver, Resource, Share, User
+from .modes.lxc_member import forsaken
 from .samba.instance import Instance, scratch
 from .samba.launch import launcher
 from .samba.registry import Registry
@@ -233,7 +234,9 @@ class Recovery:
                 instance.stop()
                 self.site.host.run("rm", "-rf", "--one-file-system", "--", instance.own)
                 said.append(f"gateway {name}: this node is no member any more")
-        return said
+        kept = {gateway.name for gateway in world.gateways.values() if self.site.owns(gateway)}
+        gone = forsaken(self.site.host, self.site.paths, kept)
+        return said + [f"gateway {name}: this node is no member any more" for name in gone]
 
     @staticmethod
     def _try(title: str, steps: Sequence[Step]) -> list[str]:

@@ -51,6 +51,7 @@ class NativeMode(Model):
 class LxcMode(Model):
     """An unprivileged container, with an address of its own on a bridge of the node.
 
+    address   of a member of a cluster none: it has those that move
     router    where it sends what is not for its own network
     mac       fixed, as clients remember it; chosen where it is left out
     memory    of all its processes together
@@ -74,7 +75,7 @@ class LxcMode(Model):
     kind: Literal["lxc"] = "lxc"
     node: NodeName = ""
     bridge: Link
-    address: Interface
+    address: Interface | None = None
     router: Address | None = None
     vlan: int | None = Field(None, ge=1, le=4094)
     mtu: int | None = Field(None, ge=1280, le=65535)
@@ -94,7 +95,7 @@ class LxcMode(Model):
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where clients reach it."""
-        return (self.address.partition("/")[0],)
+        return (self.address.partition("/")[0],) if self.address else ()
 
     @property
     def port(self) -> int:
@@ -104,7 +105,7 @@ class LxcMode(Model):
     @property
     def inside(self) -> tuple[str, int]:
         """Where it is reached from inside."""
-        return self.addresses[0], self.port
+        return self.addresses[0] if self.addresses else "127.0.0.1", self.port
 
 
 class VmMode(Model):
@@ -311,12 +312,18 @@ class Cluster(Model):
     lock    which half may go on after a partition: file:PATH on the shared file system, rados:[USER@]POOL/OBJECT, or
             pmxcfs, the cluster file system of Proxmox VE
     quorum  who serves: a majority, or by `lock` also a last survivor that has the lock
+
+    Where members are containers:
+    bridge  of the members' own network, called the same on all nodes, and
+    length  of the prefix of that network
     """
 
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=16)]
     addresses: Annotated[tuple[PublicAddress, ...], Field(min_length=1, max_length=64)]
     lock: ClusterLock | None = None
     quorum: Literal["majority", "lock"] = "majority"
+    bridge: Link = ""
+    length: int = Field(24, ge=1, le=127)
 
     @property
     def active(self) -> tuple[Member, ...]:

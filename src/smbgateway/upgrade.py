@@ -4,9 +4,10 @@ import time
 
 from .convergence import Result, Tell, silent
 from .engine import Engine
-from .errors import Conflict, GatewayError
+from .errors import Conflict, Failed, GatewayError
 from .host import Host
 from .model import Gateway, LxcMode, VmMode
+from .modes import LxcMember
 from .step import Ledger
 
 APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold")
@@ -38,6 +39,8 @@ class Upgrade:
         A root is put back where the proof fails; packages are not.
         """
         gateway = self.check(name)
+        if gateway.cluster:
+            return self._member(gateway, template, tell)
         if self.engine.site.proxmox is None and isinstance(gateway.mode, LxcMode | VmMode):
             return self._root(gateway, gateway.mode, template, tell)
         if template:
@@ -53,6 +56,26 @@ class Upgrade:
             return Result(warnings=[f"{gateway.title} has {wanted} already: {hint}"])
         record = gateway.model_dump(mode="json") | {"mode": {**mode.model_dump(mode="json"), field: wanted}}
         return self.engine.apply([record], tell=tell)
+
+    def _member(self, gateway: Gateway, template: str, tell: Tell) -> Result:
+        """Make this node's member of a cluster anew, of the newest template."""
+        site, started = self.engine.site, time.monotonic()
+        mode = site.blueprint(site.world()).mode(gateway)
+        assert isinstance(mode, LxcMember)  # noqa: S101 - `check` refuses others
+        if template:
+            raise Conflict(f"members of {gateway.title} are made of the newest of their nodes", hint="leave it out")
+        before, wanted = mode.template, mode.templates.newest()
+        if before == wanted:
+            hint = "template build makes a newer one"
+            return Result(warnings=[f"member {site.node} of {gateway.title} has {wanted} already: {hint}"])
+        with self.engine.locked([gateway.name]):
+            mode.renew()
+            said = self.engine.bring_up(gateway.name)
+        if said:
+            hint = "its engine tries again: gateway status shows it"
+            raise Failed(f"member {site.node} of {gateway.title} does not serve yet", "; ".join(said), hint=hint)
+        tell(f"member {site.node} of {gateway.title}", f"{before} to {wanted}", time.monotonic() - started)
+        return Result()
 
     def _packages(self, gateway: Gateway, tell: Tell) -> Result:
         site, name = self.engine.site, gateway.name

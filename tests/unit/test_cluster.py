@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import socket
 import struct
-import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +32,7 @@ from .fakes import Call, FakeHost
 NODE = Node("n1", (), (), "", 0)
 MEMBERS = [{"node": f"n{number}", "address": f"10.1.1.{number}"} for number in (1, 2, 3)]
 PUBLIC = [{"address": "10.1.0.100/24", "interface": "vmbr0"}]
+OTHERS = [{"address": "10.1.0.101/24", "interface": "vmbr0"}]
 LOCKS = "file:PATH on the file system that the members share, rados:POOL/OBJECT, or pmxcfs on Proxmox VE"
 
 
@@ -85,14 +85,91 @@ def test_it_is_made_as_one_and_stays_one() -> None:
 
 
 def test_members_run_on_nodes_that_they_name() -> None:
-    for kind, guest in (("lxc", "a container"), ("vm", "a virtual machine")):
-        mode = {"kind": kind, "bridge": "vmbr0", "address": "10.1.0.5/24"}
-        what = f"members of a cluster run on the nodes themselves: {guest} cannot be one yet"
-        hint = f"mode: native; or leave out cluster, and let Proxmox HA restart {guest} on another node"
-        assert ("gateway.files.mode", what, hint) in faults(gateway(mode=mode))
+    machine = {"kind": "vm", "bridge": "vmbr0", "address": "10.1.0.5/24"}
+    what = "members of a cluster run on the nodes or in containers: a machine cannot be one"
+    hint = "mode: native or lxc; or leave out cluster, and let Proxmox HA restart it on another node"
+    assert ("gateway.files.mode", what, hint) in faults(gateway(mode=machine))
     hint = "cluster.members are its nodes, cluster.addresses its addresses"
     told = ("gateway.files.mode", "a cluster has no node or address of its own", hint)
     assert faults(gateway(mode={"node": "n1"})) == [told]
+
+
+def contained(name: str = "files", mode: Any = None, **more: Any) -> dict[str, Any]:
+    """A cluster whose members are containers."""
+    given = {"bridge": "vmbr1", "addresses": [{**PUBLIC[0], "interface": "eth0"}], **more}
+    return gateway(name, {"kind": "lxc", "bridge": "vmbr0", "memory": "256M", **(mode or {})}, **given)
+
+
+def test_an_address_is_one_gateways() -> None:
+    told = faults(contained("more"), former=world(gateway()))
+    assert told == [("gateway.more.cluster.addresses", "10.1.0.100 is gateway files's", "")]
+    others = [{**OTHERS[0], "interface": "eth0"}]
+    assert faults(contained("more", addresses=others), former=world(gateway())) == [], "each has a ctdbd of its own"
+
+
+OWN_DIRECTORY = "file:PATH on the file system that the members share, in a directory of its own"
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "field", "message", "hint"),
+    [
+        ({}, {}, "", "", ""),
+        (
+            {"address": "10.1.0.5/24"}, {}, "mode", "a cluster has no node or address of its own",
+            "cluster.members are its nodes, cluster.addresses its addresses",
+        ),
+        ({"vmid": 105}, {}, "mode.vmid", "each node makes its member of what it has itself", "leave it out"),
+        (
+            {"memory": "128M"}, {}, "mode.memory", "ctdbd, the fence and Samba of a member need 256M",
+            "memory: 256M or more",
+        ),
+        (
+            {}, {"bridge": ""}, "cluster.bridge", "it is missing: containers have the members' own network by it",
+            "such as vmbr1",
+        ),
+        (
+            {}, {"bridge": "vmbr0"}, "cluster.bridge", "vmbr0 is the one of clients",
+            "CTDB neither authenticates nor encrypts: give members a bridge of their own",
+        ),
+        (
+            {}, {"addresses": PUBLIC}, "cluster.addresses", "there is no interface vmbr0 in a container",
+            "interface: eth0, which hangs on vmbr0",
+        ),
+        (
+            {}, {"length": 31}, "cluster.members", "they are in different networks: 10.1.1.0/31, 10.1.1.2/31",
+            "length: of the prefix they share",
+        ),
+        (
+            {}, {"lock": "rados:ctdb/files"}, "cluster.lock",
+            "a container has neither the network of Ceph nor a key, which clients are not to come near", OWN_DIRECTORY,
+        ),
+        (
+            {}, {"lock": "pmxcfs"}, "cluster.lock",
+            "the file system of Proxmox VE is not seen in an unprivileged container", OWN_DIRECTORY,
+        ),
+    ],
+)  # fmt: skip
+def test_members_in_containers(mode: Any, more: Any, field: str, message: str, hint: str) -> None:
+    assert faults(contained(mode=mode, **more)) == ([(f"gateway.files.{field}", message, hint)] if field else [])
+
+
+def test_a_lock_of_containers_is_beside_no_data() -> None:
+    source = {"kind": "directory", "path": "/shared/docs", "shared": True}
+    share = {"kind": "share", "name": "docs", "gateway": "files", "source": source}
+    what = "containers see its directory, and share docs is in there"
+    assert faults(contained(), share) == [("gateway.files.cluster.lock", what, OWN_DIRECTORY)]
+    assert faults(contained(lock="file:/shared/locks/files"), share) == []
+
+
+def test_a_container_that_is_no_member_has_an_address() -> None:
+    told = faults({"kind": "gateway", "name": "files", "mode": {"kind": "lxc", "bridge": "vmbr0"}})
+    hint = "ADDRESS/LENGTH on the bridge, such as 192.168.1.50/24"
+    assert told == [("gateway.files.mode.address", '"address" is missing', hint)]
+
+
+def test_what_members_on_the_nodes_have_not() -> None:
+    told = ("gateway.files.cluster.bridge", "only members in containers have one", "leave it out")
+    assert faults(gateway(bridge="vmbr1")) == [told]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +199,8 @@ def test_an_address_stands_once() -> None:
 
 
 def test_a_node_is_a_member_of_one_cluster() -> None:
-    told = faults(gateway("more", members=MEMBERS[:2], mode={"port": 4450}), former=world(gateway()))
+    more = gateway("more", members=MEMBERS[:2], addresses=OTHERS, mode={"port": 4450})
+    told = faults(more, former=world(gateway()))
     what = "n1, n2 is a member of gateway files: a node has one ctdbd"
     assert told == [("gateway.more.cluster.members", what, "add the share to it (--gateway files)")]
 
@@ -212,8 +290,9 @@ def test_who_leaves_keeps_the_number_and_who_comes_is_the_last() -> None:
 
 def helper(made: Cluster) -> list[str]:
     """What is run to take the lock, by the program that asks for it again."""
-    begin = f"exec setsid setpriv --pdeathsig TERM {sys.executable} -I -m {files.MUTEX} /own "
-    _, found, rest = files.lock(made, "/own", made.members[0], "/priv/locks/files").partition(begin)
+    begin = f"exec setsid setpriv --pdeathsig TERM /usr/bin/python3 -I -m {files.MUTEX} /own "
+    text = files.lock(made, "/own", made.members[0], "/priv/locks/files", "/usr/bin/python3", str)
+    _, found, rest = text.partition(begin)
     assert found
     return shlex.split(rest)
 
@@ -229,9 +308,11 @@ def test_the_files_of_ctdbd() -> None:
     rados = ["/usr/libexec/ctdb/ctdb_mutex_ceph_rados_helper", "ceph"]
     assert helper(cluster(gateway(lock="rados:smb@ctdb/files"))) == [*rados, "client.smb", "ctdb", "files", "5"]
     assert helper(cluster(gateway(lock="rados:ctdb/files"))) == [*rados, "client.admin", "ctdb", "files", "5"]
-    pmxcfs = [sys.executable, "-I", "-m", files.PMXCFS, "/priv/locks/files", "n1", "10.1.1.1", "/own/run/mutex"]
+    pmxcfs = ["/usr/bin/python3", "-I", "-m", files.PMXCFS, "/priv/locks/files", "n1", "10.1.1.1", "/own/run/mutex"]
     assert helper(cluster(gateway(lock="pmxcfs"))) == pmxcfs
     assert "    ctdb setvar KeepaliveInterval 1\n" in files.events("/own")
+    assert "route" not in files.events("/own")
+    assert '&&\n        ip route replace default via 10.1.0.1 dev "$2" ;;' in files.events("/own", "10.1.0.1")
 
 
 def nodes(*flags: int) -> bytes:
@@ -344,6 +425,16 @@ def test_the_question_to_smbd_is_one_of_smb2() -> None:
     assert len(asked) == 4 + 64 + 36 + 6
 
 
+class Room:
+    """Where a member runs that is native."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance, self.asks = instance, ctdbd.Here(instance.own)
+
+    def lock_file(self, path: str) -> str:
+        return path
+
+
 class Asked(FakeHost):
     """A node on which ctdb answers, wherever it is entered."""
 
@@ -364,7 +455,7 @@ def operations(own: Path) -> tuple[Operations, Asked]:
     }
     host = Asked(files=running)
     instance = Instance(host, record, str(own), Spawn(host))
-    return Operations(ClusterMember(instance, "n3", contextlib.nullcontext, Paths(str(own)))), host
+    return Operations(ClusterMember(Room(instance), "n3", contextlib.nullcontext, Paths(str(own)), host)), host
 
 
 def test_the_status_of_a_cluster(tmp_path: Path) -> None:
@@ -411,7 +502,8 @@ def test_a_member_does_not_start_among_others_of_another_version() -> None:
     host.files |= {f"{paths.versions}/{node}": "4.17.12\n" for node in ("n2", "n3")}
     (record,) = allocate(parse([gateway()]), World.of(MemoryStore()), NODE)
     assert isinstance(record, Gateway)
-    member = ClusterMember(Instance(host, record, "/own", Spawn(host)), "n1", contextlib.nullcontext, paths)
+    room = Room(Instance(host, record, "/own", Spawn(host)))
+    member = ClusterMember(room, "n1", contextlib.nullcontext, paths, host)
     steps = {step.name: step for step in member.steps()}
     steps["version of member n1"].write("told")
     assert host.files[f"{paths.versions}/n1"] == "4.22.1\n"

@@ -5,11 +5,16 @@ Two words that ctdb(1) does not have are said here too: that addresses may move 
 """
 
 import contextlib
+import json
 import os
 import socket
 import struct
+import sys
 import time
+from typing import Protocol
 
+from ..errors import CommandFailed
+from ..host import Host
 from .quorum import View
 
 MAGIC, VERSION = 0x43544442, 1
@@ -161,3 +166,70 @@ def look(own: str, leader_within: float = 0.0) -> View | None:
         return ctdbd.view()
     finally:
         ctdbd.close()
+
+
+def allow_takeover(own: str) -> None:
+    """Let members move addresses by themselves again. Raises OSError."""
+    with contextlib.closing(Ctdbd(own)) as ctdbd:
+        ctdbd.allow_takeover()
+
+
+class Asked(Protocol):
+    """The ctdbd of a member, wherever that runs."""
+
+    def view(self, leader_within: float = 0.0) -> View | None:
+        """What the member sees, as `look`."""
+
+    def allow_takeover(self) -> None:
+        """Let members move addresses by themselves again."""
+
+
+class Here(Asked):
+    """On this node."""
+
+    def __init__(self, own: str) -> None:
+        self.own = own
+
+    def view(self, leader_within: float = 0.0) -> View | None:
+        """What the member sees."""
+        return look(self.own, leader_within)
+
+    def allow_takeover(self) -> None:
+        """Let members move addresses by themselves again."""
+        allow_takeover(self.own)
+
+
+class Inside(Asked):
+    """In a guest: asked by a program there, as a path in what is the guest's might be a link that leads out."""
+
+    def __init__(self, host: Host, python: str, own: str) -> None:
+        self.host, self.program = host, (python, "-I", "-m", "smbgateway.cluster.ctdbd", own)
+
+    def view(self, leader_within: float = 0.0) -> View | None:
+        """What the member sees; nothing while its guest does not run."""
+        try:
+            told = json.loads(self.host.run(*self.program, str(leader_within)))
+        except CommandFailed:
+            return None
+        flags = {int(number): frozenset(words) for number, words in told["flags"].items()}
+        return View(told["pnn"], flags, told["recovering"], told["leader"])
+
+    def allow_takeover(self) -> None:
+        """Let members move addresses by themselves again."""
+        self.host.run(*self.program)
+
+
+def main(own: str, leader_within: str = "") -> int:
+    """Print what a member sees; without a time, let members move addresses by themselves again."""
+    if not leader_within:
+        allow_takeover(own)
+        return 0
+    if (view := look(own, float(leader_within))) is None:
+        return 1
+    flags = {number: sorted(words) for number, words in view.flags.items()}
+    print(json.dumps({**vars(view), "flags": flags}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

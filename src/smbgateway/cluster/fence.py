@@ -28,6 +28,12 @@ PUBLIC = "etc/public_addresses"
 TICK, HEALTH = 0.25, 0.5  # seconds between looks at ctdbd, and between questions to smbd
 FREEZE = 2.0  # seconds by which a sleep that is longer than it should be means that we stood still
 
+DEVICES = "/run/smbgateway/devices"  # in a container: those of the node
+FORWARDING = "3"  # linux/if_bridge.h
+OF_GUESTS = ("veth", "tap", "fwpr", "vnet")  # how links of guests are called: LXC, Proxmox VE, libvirt
+DEVICES = "/run/smbgateway/devices"  # in a container: those of the node
+FORWARDING = "3"  # linux/if_bridge.h
+OF_GUESTS = ("veth", "tap", "fwpr", "vnet")  # how links of guests are called: LXC, Proxmox VE, libvirt
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 
 
@@ -104,7 +110,8 @@ class Fence:
         return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
 
     def _linked(self) -> bool:
-        return any(has_carrier(interface) for interface in {interface for _, interface in self._public()})
+        links = {interface for _, interface in self._public()}
+        return any(map(has_carrier, links)) and has_uplink(str(self._order().get("bridge", "")))
 
     def _public(self) -> list[tuple[str, str]]:
         lines = (self.node.read(f"{self.own}/ctdb/{PUBLIC}") or "").splitlines()
@@ -170,7 +177,9 @@ class Fence:
             time.sleep(HEALTH)
 
     def _note_health(self, why: str) -> None:
-        self.node.write(f"{self.own}/run/health", f"{int(time.clock_gettime(time.CLOCK_BOOTTIME))} {why}\n")
+        # The time that the event script reads too: in a container it may be that of the container.
+        uptime = (self.node.read("/proc/uptime") or "0").partition(".")[0]
+        self.node.write(f"{self.own}/run/health", f"{uptime} {why}\n")
 
 
 def has_carrier(interface: str) -> bool:
@@ -179,6 +188,17 @@ def has_carrier(interface: str) -> bool:
         answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sH14x", interface.encode(), 0))
         return bool(struct.unpack_from("16sH", answer)[1] & IFF_RUNNING)
     return False
+
+
+def has_uplink(bridge: str) -> bool:
+    """Whether a bridge of the node leads somewhere else than to guests, or never did; for who is in a container."""
+    folder = f"{DEVICES}/virtual/net/{bridge}/brif"
+    try:
+        uplinks = [port for port in os.listdir(folder) if not port.startswith(OF_GUESTS)]
+    except FileNotFoundError:
+        return True
+    states = [(Node().read(f"{folder}/{port}/state") or "").strip() for port in uplinks]
+    return not states or FORWARDING in states
 
 
 def boot_time() -> float:

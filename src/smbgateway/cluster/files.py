@@ -1,7 +1,7 @@
 """The files of ctdbd below `OWN/ctdb/etc`, which it sees as /etc/ctdb. Pure (ctdb.conf(5), ctdb(7))."""
 
 import shlex
-import sys
+from collections.abc import Callable
 
 from ..model import Cluster, Member
 from .fence import PUBLIC
@@ -45,7 +45,7 @@ setup)
     exit 0 ;;
 takeip)
     [ "$(cat $own/run/quorum)" = yes ] || exit 1
-    ip address replace "$3/$4" dev "$2" ;;
+    ip address replace "$3/$4" dev "$2"{route} ;;
 releaseip)
     ip address delete "$3/$4" dev "$2" 2>/dev/null
     exit 0 ;;
@@ -90,12 +90,17 @@ def public_addresses(cluster: Cluster) -> str:
     return "".join(f"{each.address} {each.interface}\n" for each in cluster.addresses)
 
 
-def lock(cluster: Cluster, own: str, member: Member, folder: str) -> str:
-    """The program that takes the cluster lock; FOLDER is where one of pmxcfs lies."""
+def lock(cluster: Cluster, own: str, member: Member, folder: str, program: str, file: Callable[[str], str]) -> str:
+    """The program that takes the cluster lock.
+
+    folder   where one of pmxcfs lies
+    program  Python there
+    file     where a lock file is seen there
+    """
     kind, _, rest = str(cluster.lock).partition(":")
-    python = [sys.executable, "-I", "-m"]
+    python = [program, "-I", "-m"]
     if kind == "file":
-        helper = [f"{HELPERS}/ctdb_mutex_fcntl_helper", rest]
+        helper = [f"{HELPERS}/ctdb_mutex_fcntl_helper", file(rest)]
     elif kind == "rados":
         user, _, place = rest.rpartition("@")
         who = ["ceph", f"client.{user or 'admin'}", *place.split("/")]
@@ -105,7 +110,8 @@ def lock(cluster: Cluster, own: str, member: Member, folder: str) -> str:
     return LOCK.format(command=shlex.join([*python, MUTEX, own, *helper]))
 
 
-def events(own: str) -> str:
-    """Our event script: the only one."""
+def events(own: str, router: str | None = None) -> str:
+    """Our event script: the only one. A route goes with the last address of an interface, and comes back with one."""
+    route = f' &&\n        ip route replace default via {router} dev "$2"' if router else ""
     tunables = "\n".join(f"    ctdb setvar {name} {value}" for name, value in TUNABLES.items())
-    return EVENTS.format(own=own, public=PUBLIC, tunables=tunables)
+    return EVENTS.format(own=own, public=PUBLIC, tunables=tunables, route=route)

@@ -8,48 +8,74 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Protocol
 
 from ..errors import CommandFailed, Failed, Fault
-from ..model import Cluster, Member
+from ..host import Host
+from ..model import Cluster, Gateway, LxcMode, Member, NativeMode
 from ..paths import Paths
 from ..samba.config import global_section
 from ..samba.instance import Instance, loads
 from ..step import Step
-from . import ctdbd, files, versions
+from . import files, versions
+from .ctdbd import Asked
 from .quorum import View
 
 READY_WAIT = 60.0  # seconds until a member is in a cluster; 10 s is usual, where the others are there
 Lock = Callable[[], contextlib.AbstractContextManager[None]]
 
 
-class ClusterMember:
-    """This node's part of a gateway."""
+class Place(Protocol):
+    """Where a member runs."""
 
-    def __init__(self, instance: Instance, node: str, lock: Lock, paths: Paths) -> None:
+    instance: Instance
+    asks: Asked  # its ctdbd
+
+    def lock_file(self, path: str) -> str:
+        """Where it sees a lock file."""
+
+
+class ClusterMember:
+    """This node's part of a gateway; `store` is where its records are seen: the node."""
+
+    def __init__(self, place: Place, node: str, lock: Lock, paths: Paths, store: Host) -> None:
+        self.place, self.instance, instance = place, place.instance, place.instance
         assert instance.gateway.cluster  # noqa: S101 - who asks knows
-        self.instance, self.host, self.lock, self.paths = instance, instance.host, lock, paths
+        self.host, self.store, self.lock, self.paths = instance.host, store, lock, paths
         self.gateway, self.own = instance.gateway, instance.own
         self.cluster: Cluster = instance.gateway.cluster
         self.member: Member = next(each for each in self.cluster.active if each.node == node)
 
     def steps(self) -> list[Step]:
         """From Samba's files to a member of the cluster that has prepared databases, but no smbd yet."""
-        order = {"members": len(self.cluster.active), "quorum": self.cluster.quorum, "port": self.gateway.mode.port}
-        file, cluster, locks = self.instance.file, self.cluster, f"{self.paths.priv}/locks/{self.gateway.name}"
+        file, cluster = self.instance.file, self.cluster
         return [
             self._directories(),
             file("ctdb/etc/ctdb.conf", files.conf(self.member, self.own)),
             file("ctdb/etc/nodes", files.nodes(cluster)),
             file("ctdb/etc/public_addresses", files.public_addresses(cluster)),
-            file("ctdb/etc/lock", files.lock(cluster, self.own, self.member, locks), 0o755),
-            file("ctdb/etc/events/legacy/50.smbgateway.script", files.events(self.own), 0o755),
-            file("ctdb/fence.json", json.dumps(order) + "\n"),
+            file("ctdb/etc/lock", self._lock(), 0o755),
+            file("ctdb/etc/events/legacy/50.smbgateway.script", self._events(), 0o755),
+            file("ctdb/fence.json", json.dumps(self._order()) + "\n"),
             self._version(),
             self._running(),
             self._nodes(),
             self.shared(self._sid()),
             file("run/prepared", "yes\n"),
         ]
+
+    def _lock(self) -> str:
+        locks = f"{self.paths.priv}/locks/{self.gateway.name}"
+        python = self.instance.python
+        return files.lock(self.cluster, self.own, self.member, locks, python, self.place.lock_file)
+
+    def _events(self) -> str:
+        return files.events(self.own, getattr(self.gateway.mode, "router", None))
+
+    def _order(self) -> dict[str, Any]:
+        mode, cluster = self.gateway.mode, self.cluster
+        order = {"members": len(cluster.active), "quorum": cluster.quorum, "port": mode.port}
+        return order | ({"bridge": mode.bridge} if isinstance(mode, LxcMode) else {})
 
     def _directories(self) -> Step:
         names = ("etc/events/legacy", "run", *(f"var/{kind}" for kind in files.DATABASES))
@@ -74,13 +100,20 @@ class ClusterMember:
         """The Samba that is installed here, for the others to know."""
 
         def read() -> str | None:
-            known = versions.known(self.host, self.paths.versions, [self.member.node]).get(self.member.node)
-            return "told" if known == versions.installed(self.host) else known
+            known = versions.known(self.store, self.paths.versions, [self.member.node]).get(self.member.node)
+            return "told" if known and known == self._installed() else known
 
         def write(value: str | None) -> None:
-            versions.tell(self.host, self.paths.versions, self.member.node, value is not None)
+            installed = versions.installed(self.host) if value else None
+            versions.tell(self.store, self.paths.versions, self.member.node, installed)
 
         return Step(f"version of member {self.member.node}", "told", read, write)
+
+    def _installed(self) -> str:
+        """Empty where it is in a guest that does not run."""
+        with contextlib.suppress(CommandFailed):
+            return versions.installed(self.host)
+        return ""
 
     def ctdb(self, *arguments: str, timeout: float = 10) -> str:
         """Run ctdb(1) on this member's ctdbd. Raises CommandFailed; Unavailable where nothing runs."""
@@ -88,7 +121,7 @@ class ClusterMember:
 
     def view(self, leader_within: float = 0.0) -> View | None:
         """What this member sees of the cluster, None where ctdbd does not answer."""
-        return ctdbd.look(self.own, leader_within)
+        return self.place.asks.view(leader_within)
 
     def _running(self) -> Step:
         def read() -> str | None:
@@ -100,7 +133,7 @@ class ClusterMember:
             elif self.instance.pid() is None:
                 self.host.run("ctdbd", "--usage")
                 nodes = [each.node for each in self.cluster.active]
-                versions.check(versions.known(self.host, self.paths.versions, nodes), self.member.node)
+                versions.check(versions.known(self.store, self.paths.versions, nodes), self.member.node)
                 self.instance.launcher.start(self.gateway.name, self.own)
             if value == "running":
                 self._await(self._joined, f"member {self.member.node} does not join its cluster")
@@ -189,24 +222,30 @@ class ClusterMember:
         return Step(f"smbd of gateway {self.gateway.name}", want, read, write)
 
 
-def look(instance: Instance, cluster: Cluster, node: str, config: str) -> list[Fault]:
+def look(host: Host, gateway: Gateway, cluster: Cluster, node: str, config: str) -> list[Fault]:
     """What stands against a cluster on this node: its member, its addresses, its store."""
     mine = next((each for each in cluster.active if each.node == node), None)
     if mine is None:
         return [Fault("cluster.members", f"this node, {node}, is none of them", "ask the engine of a member")]
-    faults = []
-    links = json.loads(instance.host.run("ip", "-json", "address"))
-    present = {info["local"] for link in links for info in link.get("addr_info", [])}
-    if mine.address not in present:
-        faults.append(Fault("cluster.members", f"{mine.address} is not an address of this node"))
-    for name in sorted({each.interface for each in cluster.addresses} - {link["ifname"] for link in links}):
-        known = ", ".join(link["ifname"] for link in links if link["ifname"] != "lo")
-        faults.append(Fault("cluster.addresses", f"there is no interface {name} on this node", f"there is: {known}"))
-    mounted = [line.split(" ")[4] for line in (instance.host.read("/proc/self/mountinfo") or "").splitlines()]
+    faults = _networks(host, cluster, mine) if isinstance(gateway.mode, NativeMode) else []
+    mounted = [line.split(" ")[4] for line in (host.read("/proc/self/mountinfo") or "").splitlines()]
     if cluster.lock == "pmxcfs" and not config.startswith("/etc/pve/"):
         hint = "file:PATH on the shared file system, or rados:POOL/OBJECT"
         faults.append(Fault("cluster.lock", "this node is not one of Proxmox VE", hint))
     if not config.startswith("/etc/pve/") and config not in mounted:
         hint = f"mount a directory of a shared file system at {config}, on all members, and restart the engines"
         faults.append(Fault("cluster", "the records of this node are its own: other members would not see them", hint))
+    return faults
+
+
+def _networks(host: Host, cluster: Cluster, mine: Member) -> list[Fault]:
+    """Whether the node has the address of its member, and the interfaces of the public ones."""
+    faults = []
+    links = json.loads(host.run("ip", "-json", "address"))
+    present = {info["local"] for link in links for info in link.get("addr_info", [])}
+    if mine.address not in present:
+        faults.append(Fault("cluster.members", f"{mine.address} is not an address of this node"))
+    for name in sorted({each.interface for each in cluster.addresses} - {link["ifname"] for link in links}):
+        known = ", ".join(link["ifname"] for link in links if link["ifname"] != "lo")
+        faults.append(Fault("cluster.addresses", f"there is no interface {name} on this node", f"there is: {known}"))
     return faults

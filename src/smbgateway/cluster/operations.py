@@ -1,13 +1,11 @@
 """What an administrator asks of a running cluster: how it is, an address to a node, a node without addresses."""
 
-import contextlib
 import time
 from typing import Any
 
 from ..errors import Conflict, GatewayError, NotFound, Unavailable
 from ..model import Member
 from . import versions
-from .ctdbd import Ctdbd
 from .member import ClusterMember
 from .quorum import View
 
@@ -31,7 +29,7 @@ class Operations:
     def status(self) -> dict[str, Any]:
         """Members with their state and addresses; where ctdbd is silent, what the fence says of this one."""
         view, holders = self.member.view(LEADER_WAIT), self._holders()
-        told = versions.known(self.member.host, self.member.paths.versions, self.member.gateway.nodes)
+        told = versions.known(self.member.store, self.member.paths.versions, self.member.gateway.nodes)
         rows = [
             self._row(pnn, each, view, holders) | {"version": told.get(each.node, "")}
             for pnn, each in enumerate(self.cluster.members)
@@ -83,8 +81,7 @@ class Operations:
         if state != "healthy":
             raise Conflict(f"{address} is not moved", f"node {node} is {state}", hint="see gateway status")
         self.member.ctdb("moveip", address, str(pnn), timeout=30)
-        with contextlib.closing(Ctdbd(self.member.own)) as ctdbd:
-            ctdbd.allow_takeover()
+        self.member.place.asks.allow_takeover()
         self._await(lambda: self._holders().get(address) == node, f"{address} did not come to node {node}")
 
     def _pnn(self, node: str) -> int:

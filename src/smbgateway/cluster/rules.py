@@ -5,11 +5,17 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..errors import Fault
-from ..model import CephfsSource, Cluster, DirectorySource, Gateway, NativeMode, Share
+from ..model import CephfsSource, Cluster, DirectorySource, Gateway, LxcMode, Share, VmMode
 from ..world import World
 
 LOCKS = "file:PATH on the file system that the members share, rados:POOL/OBJECT, or pmxcfs on Proxmox VE"
 ONE_NODE = "put it on CephFS or a shared file system, or serve it by a gateway of one node"
+CHOSEN = ("mac", "template", *LxcMode.on_proxmox)
+LEAST = 256 << 20  # bytes
+OUTSIDE = {
+    "rados": "a container has neither the network of Ceph nor a key, which clients are not to come near",
+    "pmxcfs": "the file system of Proxmox VE is not seen in an unprivileged container",
+}
 NOT_SHARED = {"rbd": "it has one writer only", "storage": "it is a volume of one guest"}
 
 
@@ -20,6 +26,10 @@ def faults(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[
     if not gateway.cluster:
         return
     yield from _mode(gateway)
+    if isinstance(gateway.mode, LxcMode):
+        yield from _containers(gateway.mode, gateway.cluster, staged.shares_of(gateway.name))
+    elif gateway.cluster.bridge:
+        yield Fault("cluster.bridge", "only members in containers have one", "leave it out")
     yield from _members(gateway.cluster)
     yield from _addresses(gateway.cluster)
     if gateway.cluster.lock is None:
@@ -30,7 +40,12 @@ def faults(gateway: Gateway, staged: World, before: Gateway | None) -> Iterable[
     if before and before.cluster:
         yield from _changes(before.cluster, gateway.cluster)
     for other in staged.gateways.values():
-        if other.name != gateway.name and other.cluster and (both := set(gateway.nodes) & set(other.nodes)):
+        if other.name == gateway.name or not other.cluster:
+            continue
+        if both := set(gateway.addresses) & set(other.addresses):
+            yield Fault("cluster.addresses", f"{', '.join(sorted(both))} is gateway {other.name}'s")
+        native = gateway.mode.kind == other.mode.kind == "native"
+        if native and (both := set(gateway.nodes) & set(other.nodes)):
             what = f"{', '.join(sorted(both))} is a member of gateway {other.name}: a node has one ctdbd"
             yield Fault("cluster.members", what, f"add the share to it (--gateway {other.name})")
 
@@ -52,13 +67,44 @@ def _changes(before: Cluster, after: Cluster) -> Iterable[Fault]:
 
 def _mode(gateway: Gateway) -> Iterable[Fault]:
     mode = gateway.mode
-    if not isinstance(mode, NativeMode):
-        guest = {"lxc": "a container", "vm": "a virtual machine"}[mode.kind]
-        hint = f"mode: native; or leave out cluster, and let Proxmox HA restart {guest} on another node"
-        yield Fault("mode", f"members of a cluster run on the nodes themselves: {guest} cannot be one yet", hint)
+    if isinstance(mode, VmMode):
+        hint = "mode: native or lxc; or leave out cluster, and let Proxmox HA restart it on another node"
+        yield Fault("mode", "members of a cluster run on the nodes or in containers: a machine cannot be one", hint)
     elif mode.node or mode.addresses:
         hint = "cluster.members are its nodes, cluster.addresses its addresses"
         yield Fault("mode", "a cluster has no node or address of its own", hint)
+
+
+def _containers(mode: LxcMode, cluster: Cluster, shares: Iterable[Share]) -> Iterable[Fault]:
+    """What members in containers need, and what they cannot have."""
+    if given := [name for name in CHOSEN if getattr(mode, name)]:
+        yield Fault(f"mode.{given[0]}", "each node makes its member of what it has itself", "leave it out")
+    if mode.memory < LEAST:
+        yield Fault("mode.memory", "ctdbd, the fence and Samba of a member need 256M", "memory: 256M or more")
+    if not cluster.bridge:
+        yield Fault("cluster.bridge", "it is missing: containers have the members' own network by it", "such as vmbr1")
+    elif cluster.bridge == mode.bridge:
+        hint = "CTDB neither authenticates nor encrypts: give members a bridge of their own"
+        yield Fault("cluster.bridge", f"{cluster.bridge} is the one of clients", hint)
+    if others := sorted({each.interface for each in cluster.addresses} - {"eth0"}):
+        what = f"there is no interface {', '.join(others)} in a container"
+        yield Fault("cluster.addresses", what, f"interface: eth0, which hangs on {mode.bridge}")
+    networks = {ipaddress.ip_interface(f"{each.address}/{cluster.length}").network for each in cluster.active}
+    if len(networks) > 1:
+        shown = ", ".join(sorted(map(str, networks)))
+        yield Fault("cluster.members", f"they are in different networks: {shown}", "length: of the prefix they share")
+    yield from _lock_inside(str(cluster.lock), shares)
+
+
+def _lock_inside(lock: str, shares: Iterable[Share]) -> Iterable[Fault]:
+    kind, _, path = lock.partition(":")
+    hint = "file:PATH on the file system that the members share, in a directory of its own"
+    if kind in OUTSIDE:
+        yield Fault("cluster.lock", OUTSIDE[kind], hint)
+    folder = f"{path.rpartition('/')[0]}/"
+    for share in shares if kind == "file" else ():
+        if isinstance(share.source, DirectorySource) and f"{share.source.path}/".startswith(folder):
+            yield Fault("cluster.lock", f"containers see its directory, and share {share.name} is in there", hint)
 
 
 def _members(cluster: Cluster) -> Iterable[Fault]:

@@ -25,11 +25,11 @@ def known(host: Host, folder: str, nodes: Iterable[str]) -> dict[str, str]:
     return {node: text.strip() for node, text in told.items() if text}
 
 
-def tell(host: Host, folder: str, node: str, present: bool) -> None:
-    """Write what is installed here, or (not present) that nothing is."""
-    if present:
+def tell(host: Host, folder: str, node: str, version: str | None) -> None:
+    """Write what is installed here, or that nothing is."""
+    if version:
         host.run("mkdir", "-p", "--", folder)
-        host.write(f"{folder}/{node}", f"{installed(host)}\n")
+        host.write(f"{folder}/{node}", f"{version}\n")
     else:
         host.run("rm", "-f", "--", f"{folder}/{node}")
 

@@ -20,9 +20,10 @@ from ..host import Host
 # The ids of a container are BASE and up on the node. Nobody else is given these: adduser and systemd stay below
 # (systemd, docs/UIDS-GIDS.md), and from 100000 on are those of the first user of a Debian.
 BASE, COUNT = 0x70000000, 65536
-PACKAGES = "libnss-extrausers,python3,samba,samba-vfs-modules,smbclient,tdb-tools,wsdd2"
+PACKAGES = "ctdb,libnss-extrausers,python3,samba,samba-vfs-modules,smbclient,tdb-tools,wsdd2"
 MACHINE = "dhcpcd-base,ifupdown,systemd-sysv"  # beside these, with systemd as the first process
-STOCK = "nmbd.service samba-ad-dc.service smbd.service winbind.service wsdd2.service"  # gateways bring their own
+# Gateways bring their own.
+STOCK = "ctdb.service nmbd.service samba-ad-dc.service smbd.service winbind.service wsdd2.service"
 UNUSED = ("doc", "info", "locale", "man")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEEDED = ("sbin/smbd", "bin/smbclient", "bin/tdbbackup", "bin/python3", "lib/libnss_extrausers.so.2")  # below usr

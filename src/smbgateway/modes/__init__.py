@@ -12,7 +12,8 @@ from ..sources.guest_image import Disks
 from ..sources.storage import Volumes
 from ..step import Step
 from .lxc import Lxc
-from .native import Native
+from .lxc_member import LxcMember as LxcMember
+from .native import Native as Native
 from .proxmox_lxc import ProxmoxLxc
 from .proxmox_vm import ProxmoxVm
 from .vm import Vm
@@ -63,8 +64,10 @@ class Mode(Protocol):
         """Read the world before anything is made: what stands against it, field relative to the gateway."""
 
 
-def make(host: Host, paths: Paths, gateway: Gateway, proxmox: Proxmox | None = None) -> Mode:
+def make(host: Host, paths: Paths, gateway: Gateway, proxmox: Proxmox | None = None, node: str = "") -> Mode:
     """The mode that a record names; containers and virtual machines are Proxmox VE's where it is there."""
+    if gateway.cluster and gateway.mode.kind == "lxc":
+        return LxcMember(host, paths, gateway, node)
     if proxmox and gateway.mode.kind != "native":
         return (ProxmoxLxc if gateway.mode.kind == "lxc" else ProxmoxVm)(host, paths, gateway, proxmox)
     kinds: dict[str, type[Lxc] | type[Native] | type[Vm]] = {"lxc": Lxc, "native": Native, "vm": Vm}

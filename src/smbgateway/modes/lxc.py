@@ -46,7 +46,7 @@ class Lxc:
         self.folder, self.data = f"{paths.containers}/{gateway.name}", paths.shown(gateway.name)
         self.templates = Templates(host, paths.templates)
         self.container = Container(host, paths.containers, gateway.name)
-        launcher, own = Inside(self.container, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
+        launcher, own = Inside(self.container, "sh", f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
 
     def kept(self) -> list[str]:
@@ -79,7 +79,7 @@ class Lxc:
 
     def steps(self) -> list[Step]:
         """The container, running."""
-        return [self._directory(), self._configuration(), *self.running()]
+        return [self.directory(), self._configuration(), *self.running()]
 
     def killed(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
@@ -89,7 +89,8 @@ class Lxc:
         """Whether the node reaches it."""
         return unreached(self.host, self.mode)
 
-    def _directory(self) -> Step:
+    def directory(self) -> Step:
+        """Where all of it lies."""
         inner = [f"{self.folder}/{name}" for name in ("", "delta", "state")]
 
         def write(value: str | None) -> None:
@@ -118,18 +119,26 @@ class Lxc:
         return Step(f"configuration of container {self.gateway.name}", want, lambda: self.host.read(path), write)
 
     def _text(self) -> str:
-        root = self.templates.root(self.mode.template)
-        unified = cgroup.unified(self.host)
-        return configuration(self.gateway.name, self.mode, root, self.folder, self.data, unified)
+        mode = self._as_made()
+        root = self.templates.root(mode.template)
+        return configuration(self.gateway.name, mode, root, self.folder, self.data, cgroup.unified(self.host))
+
+    def _as_made(self) -> LxcMode:
+        """The mode with all that is chosen."""
+        return self.mode
 
     def _prepare_root(self) -> None:
         """A directory for what is changed of the root that it is started with; that of a former root goes."""
-        delta = f"{self.folder}/delta"
-        found = re.search(rf"^lxc\.rootfs\.path = .*:{re.escape(delta)}/(\S+)$", self._configured(), re.MULTILINE)
-        name = found[1] if found else self.mode.template
+        delta, name = f"{self.folder}/delta", self._made_of() or self.mode.template
         self.host.run("install", "-d", "-m", "755", "-o", str(BASE), "-g", str(BASE), "--", f"{delta}/{name}")
         others = ("-mindepth", "1", "-maxdepth", "1", "!", "-name", name, "-exec", "rm", "-rf", "{}", "+")
         self.host.run("find", delta, "-xdev", *others)
+
+    def _made_of(self) -> str:
+        """The template that its configuration names; empty where there is none."""
+        delta = re.escape(f"{self.folder}/delta")
+        found = re.search(rf"^lxc\.rootfs\.path = .*:{delta}/(\S+)$", self._configured(), re.MULTILINE)
+        return found[1] if found else ""
 
     def _configured(self) -> str:
         return self.host.read(f"{self.folder}/config") or ""
@@ -227,9 +236,10 @@ def configuration(name: str, mode: LxcMode, root: str, folder: str, data: str, u
 
 
 def _network(mode: LxcMode) -> list[str]:
-    family = "ipv6" if ":" in mode.address else "ipv4"
     values = {"type": "veth", "name": "eth0", "link": mode.bridge, "flags": "up", "hwaddr": mode.mac}
-    values[f"{family}.address"] = mode.address
+    family = "ipv6" if ":" in (mode.address or "") else "ipv4"
+    if mode.address:
+        values[f"{family}.address"] = mode.address
     if mode.router:
         values[f"{family}.gateway"] = mode.router
     if mode.mtu:

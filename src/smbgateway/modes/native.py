@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 
+from ..cluster import ctdbd
 from ..errors import CommandFailed, CommandMissing, Fault
 from ..host import PACKAGES, Host
 from ..model import Gateway
@@ -27,6 +28,11 @@ class Native:
     def __init__(self, host: Host, paths: Paths, gateway: Gateway) -> None:
         self.host, self.gateway = host, gateway
         self.instance = Instance(host, gateway, paths.instance(gateway.name), launcher(host, paths.root))
+        self.asks: ctdbd.Asked = ctdbd.Here(self.instance.own)
+
+    def lock_file(self, path: str) -> str:
+        """Where it sees a lock file."""
+        return path
 
     def steps(self) -> list[Step]:
         """None: it runs on the node."""

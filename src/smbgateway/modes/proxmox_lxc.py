@@ -43,7 +43,7 @@ class ProxmoxLxc(ProxmoxGuest):
         self.host, self.mode = host, gateway.mode
         self.data = paths.shown(gateway.name)
         self.container = Container(host, FOLDER, str(self.mode.vmid))
-        launcher, own = Inside(self.container, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
+        launcher, own = Inside(self.container, "sh", f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.container, gateway, own, launcher, f"{gateway.name} in its container", PYTHON)
         self.volumes = MountPoints(
             self.container, api, self.path, self.title, self.config, self.runs, self.at_rest,
@@ -166,7 +166,7 @@ class ProxmoxLxc(ProxmoxGuest):
 
 
 def _network(mode: LxcMode) -> str:
-    six = "6" if ":" in mode.address else ""
+    six = "6" if ":" in (mode.address or "") else ""
     parts: dict[str, object] = {"name": "eth0", "bridge": mode.bridge, "hwaddr": mode.mac, f"ip{six}": mode.address}
     parts |= {f"gw{six}": mode.router, "mtu": mode.mtu, "tag": mode.vlan, "firewall": 1 if mode.firewall else None}
     return ",".join(sorted(f"{key}={value}" for key, value in parts.items() if value is not None))

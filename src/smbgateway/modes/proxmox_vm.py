@@ -44,7 +44,7 @@ class ProxmoxVm(Insider, ProxmoxGuest):
         super().__init__(api, gateway, gateway.mode, "virtual machine")
         self.node, self.mode, self.images = host, gateway.mode, Images(host, paths.images)
         self.host = Guest(Agent(api, self.path, self.title), self.title)
-        launcher, own = Unit(self.host, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
+        launcher, own = Unit(self.host, "sh", f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.host, gateway, own, launcher, f"{gateway.name} in its machine", PYTHON, SMBD)
         self.volumes = ProxmoxDisks(
             self.host, api, self.path, self.title, self.config, self.runs, self.at_rest,

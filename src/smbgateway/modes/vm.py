@@ -74,7 +74,7 @@ class Vm(Insider):
         self.images = Images(host, paths.images)
         self.machine = Machine(host, self.folder, self.title)
         self.host = Guest(Socket(self.machine.agent, self.title), self.title)
-        launcher, own = Unit(self.host, f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
+        launcher, own = Unit(self.host, "sh", f"{MODULES}/samba/supervise.sh"), f"{STATE}/{gateway.name}"
         self.instance = Instance(self.host, gateway, own, launcher, f"{gateway.name} in its machine", PYTHON, SMBD)
 
     @property

@@ -53,14 +53,14 @@ class Spawn:
 
 
 class Inside:
-    """The same inside of a container, below its first process; `program` is our supervise.sh there."""
+    """The same inside of a container, below its first process; `program` is our supervisor there."""
 
-    def __init__(self, host: Host, program: str) -> None:
+    def __init__(self, host: Host, *program: str) -> None:
         self.host, self.program = host, program
 
     def start(self, gateway: str, own: str) -> None:
         """Start it detached; nothing of ours stays open."""
-        program = ("unshare", "--mount", "--propagation", "slave", "--", "sh", self.program, own)
+        program = ("unshare", "--mount", "--propagation", "slave", "--", *self.program, own)
         log = f"{own}/log/supervisor.log"
         self.host.run("sh", "-c", 'exec setsid --fork "$@" </dev/null >>"$0" 2>&1', log, *program)
 
@@ -76,7 +76,7 @@ class Unit(Inside):
         """Start it; systemd ends with it whatever it has started."""
         log = f"append:{own}/log/supervisor.log"
         told = (f"--property=StandardOutput={log}", f"--property=StandardError={log}")
-        program = ("unshare", "--mount", "--propagation", "slave", "--", "sh", self.program, own)
+        program = ("unshare", "--mount", "--propagation", "slave", "--", *self.program, own)
         self.host.run("systemd-run", "--quiet", "--collect", *told, "--", *program)
 
 

@@ -106,9 +106,10 @@ def main(own: str) -> None:
     node = Node()
     clustered = os.path.isdir(f"{own}/ctdb")
     for name, target in {**BINDS, **(CTDB_BINDS if clustered else {})}.items():
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if not os.path.exists(target):
-            os.mkdir(target)
+        if os.path.isdir(f"{own}/{name}"):
+            os.makedirs(target, exist_ok=True)
+        elif not os.path.exists(target):
+            node.write(target, "")
         node.run("mount", "--bind", f"{own}/{name}", target)
     children = member(own) if clustered else samba(own)
     wake, signalled = socket.socketpair()
