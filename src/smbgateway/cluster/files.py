@@ -26,6 +26,11 @@ TUNABLES = {
 
 LOCK = """\
 #!/bin/sh
+# At the end of a recovery ctdbd itself asks on each member, and another has to have it: at once, as clients wait.
+if [ "$(cat {own}/ctdb/run/ctdbd.pid)" = $PPID ]; then
+    [ "$(cat {own}/run/quorum)" = yes ] || {{ printf 1; exit 1; }}
+    exec {helper}
+fi
 # Out of the reach of a kill -9 that ends ctdbd, and told by its death: one that is killed leaves its lock in RADOS.
 exec setsid setpriv --pdeathsig TERM {command}
 """
@@ -107,7 +112,8 @@ def lock(cluster: Cluster, own: str, member: Member, folder: str, program: str, 
         helper = [f"{HELPERS}/ctdb_mutex_ceph_rados_helper", *who, str(EXPIRY)]
     else:
         helper = [*python, PMXCFS, folder, member.node, member.address, f"{own}/run/mutex"]
-    return LOCK.format(command=shlex.join([*python, MUTEX, own, *helper]))
+    command = shlex.join([*python, MUTEX, own, *helper])
+    return LOCK.format(own=shlex.quote(own), helper=shlex.join(helper), command=command)
 
 
 def events(own: str, router: str | None = None) -> str:

@@ -22,7 +22,7 @@ HAVE, CONTENTION, ERROR = "0", "1", "3"  # what ctdbd understands
 def main(own: str, helper: Sequence[str]) -> int:
     """Until SIGTERM, or until the helper lost the lock."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    ctdbd, deadline = Ctdbd(own), time.monotonic() + _patience(own)
+    ctdbd, deadline = Ctdbd(own), time.monotonic() + WAIT
     while _quorum(own):
         with asked(helper, f"{own}/log/ctdb.log") as (answer, process):
             if answer == HAVE:
@@ -39,12 +39,6 @@ def _answer(word: str) -> int:
     os.write(1, word.encode())
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return 1
-
-
-def _patience(own: str) -> float:
-    """None for ctdbd itself: at the end of a recovery it asks on each member, and another has to have it."""
-    ctdbd = (Node().read(f"{own}/ctdb/run/ctdbd.pid") or "").strip()
-    return 0.0 if ctdbd == str(os.getppid()) else WAIT
 
 
 @contextlib.contextmanager
