@@ -1,10 +1,13 @@
 """What the cluster of the tests serves."""
 
+import time
 from typing import Any
 
 from lab.cluster import PUBLIC, SHARED, Lab
+from lab.mounts import until
 
 PASSWORD = "Open-Sesame-1"
+LONGEST = 30.0  # seconds that a client may wait here; the bench `failover` judges
 ADDRESSES = [f"{PUBLIC}.10{number}" for number in range(3)]
 
 
@@ -21,3 +24,17 @@ def smb(lab: Lab, address: str, commands: str, share: str = "docs", user: str = 
     """What smbclient says on the client's side."""
     login = ("-U", f"{user}%{PASSWORD}", "--configfile=/dev/null")
     return lab.client.run("smbclient", f"//{address}/{share}", *login, "-c", commands, check=False)
+
+
+def gap_of_death(lab: Lab, program: str, moves: bool = False) -> float:
+    """How long a client waits where a program of its member is killed; where it `moves`, another has the address."""
+    victim = lab.holder(ADDRESSES[0])
+    former = victim.pid(program)
+    with lab.recorder(ADDRESSES[0], "docs", "alice", PASSWORD) as client:
+        moment = time.monotonic()
+        victim.kill(program)
+        if moves:
+            until(lambda: lab.holders(ADDRESSES[0]) not in ([], [victim.name]), "the address moves")
+        until(lambda: any(pid != former for pid in victim.runs(program)), f"{program} runs again")
+        until(lambda: lab.healthy() and lab.settled(), "all members are healthy again", 60)
+        return client.gap(moment)
