@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from lab.cluster import PUBLIC, SHARED, Lab
+from lab.cluster import PUBLIC, SHARED, ClusterNode, Lab
 from lab.mounts import until
 
 PASSWORD = "Open-Sesame-1"
@@ -38,3 +38,15 @@ def gap_of_death(lab: Lab, program: str, moves: bool = False) -> float:
         until(lambda: any(pid != former for pid in victim.runs(program)), f"{program} runs again")
         until(lambda: lab.healthy() and lab.settled(), "all members are healthy again", 60)
         return client.gap(moment)
+
+
+def gap_of_pulled_cable(lab: Lab, lost: ClusterNode, address: str) -> float:
+    """How long a client waits where the clients' cable is pulled out of the node that has its address."""
+    with lab.recorder(address, "docs", "alice", PASSWORD) as client:
+        moment = time.monotonic()
+        lost.link("eth0", False)
+        until(lambda: lab.settled() and lost.name not in lab.holders(address), "another has the address")
+        gap = client.gap(moment)
+        lost.link("eth0", True)
+        until(lambda: lab.healthy() and lab.settled(), "all members are healthy", 60)
+    return gap

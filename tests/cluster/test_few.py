@@ -72,11 +72,14 @@ def test_all_nodes_go_down_and_come_back(lab: Lab) -> None:
 
 @pytest.fixture
 def two(lab: Lab) -> Iterator[Lab]:
-    """Without its third member, which leaves and comes back while a client writes."""
+    """Without its third member, which leaves and comes back while a client writes; its number stays its own."""
     with lab.recorder(ADDRESSES[1], "docs", "alice", PASSWORD) as client:
         lab.node(1).apply(wanted(lab.node(1), [1, 2]))
         until(lambda: agree(lab, [1, 2]), "two serve", 90)
+        until(lambda: lab.node(3).supervisor() is None, "the member ends")
         client.gap(time.monotonic() - 1)
+    nodes = (lab.node(1).own("files") / "ctdb/etc/nodes").read_text().splitlines()
+    assert nodes[:3] == ["10.77.1.1", "10.77.1.2", "#10.77.1.3"]
     yield lab
     lab.mend()
     with lab.recorder(ADDRESSES[1], "docs", "alice", PASSWORD) as client:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.cluster import ClusterNode, Lab
+from lab.cluster import Lab
 from lab.mounts import until
 
 from .site import ADDRESSES, PASSWORD
@@ -55,12 +55,6 @@ def test_a_node_is_drained_and_comes_back(lab: Lab) -> None:
         until(lambda: status(lab, other.number)[node.name]["addresses"] != [], "it has addresses again")
 
 
-def known(node: ClusterNode) -> list[int]:
-    """The numbers of members that ctdbd knows."""
-    view = node.view()
-    return sorted(view.flags) if view else []
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -74,20 +68,3 @@ def test_what_is_not_there_is_named(lab: Lab, words: list[str], told: str) -> No
     with pytest.raises(RuntimeError) as caught:
         lab.node(1).cli("gateway", *words)
     assert told in str(caught.value)
-
-
-def test_a_member_leaves_and_comes_back(lab: Lab) -> None:
-    """Its number stays its own; the others serve on."""
-    record = json.loads(lab.node(1).cli("gateway", "show", "files", "--json"))
-    members = record["cluster"]["members"]
-    with lab.recorder(ADDRESSES[0], "docs", "alice", PASSWORD) as client:
-        lab.node(1).apply({**record, "cluster": {**record["cluster"], "members": [members[0], members[2]]}})
-        until(lambda: lab.node(2).supervisor() is None, "the member ends", 30)
-        until(lambda: known(lab.node(1)) == [0, 2], "the others know two members", 60)
-        nodes = (lab.node(1).own("files") / "ctdb/etc/nodes").read_text().splitlines()
-        assert nodes[:3] == ["10.77.1.1", "#10.77.1.2", "10.77.1.3"]  # a fourth was a member before
-        until(lambda: lab.settled() and "n2" not in [lab.holders(address)[0] for address in ADDRESSES], "two serve")
-        client.gap(time.monotonic() - 5)
-        now = json.loads(lab.node(1).cli("gateway", "show", "files", "--json"))
-        lab.node(1).apply({**now, "cluster": {**now["cluster"], "members": members}})
-        until(lambda: lab.healthy() and lab.settled(), "three members serve again", 90)
