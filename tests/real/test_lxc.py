@@ -66,6 +66,17 @@ def guests(area: Path, bridge: Bridge, templates: Path) -> Iterator[Guests]:
         yield Guests(one, bridge)
 
 
+@pytest.fixture(scope="module")
+def standing(area: Path, bridge: Bridge, templates: Path) -> Iterator[Guests]:
+    """The same as `served`, one for all tests that leave gateway and share as they are."""
+    with site(area, f"lxc{next(NUMBERS)}") as one:
+        os.makedirs(one.paths.templates)
+        mounts.run("mount", "--bind", templates, one.paths.templates)
+        made = Guests(one, bridge)
+        one.apply(made.gateway(), user(), user("bob"), one.share(access={"alice": "write", "bob": "write"}))
+        yield made
+
+
 @pytest.fixture
 def served(guests: Guests) -> Guests:
     """With a gateway `files`, a user and a share `docs`."""
@@ -90,13 +101,14 @@ def test_a_share_is_served_proved_and_removed_without_its_data(guests: Guests) -
     assert guests.left() == []
 
 
-def test_it_is_unprivileged_limited_and_keeps_the_numbers_of_owners(served: Guests) -> None:
-    one, inside = served.site, served.container()
+def test_it_is_unprivileged_limited_and_keeps_the_numbers_of_owners(standing: Guests) -> None:
+    one, inside = standing.site, standing.container()
     assert inside.run("cat", "/proc/self/uid_map").split() == ["0", "1879048192", "65536"]
-    assert served.site.smb("docs", "put /etc/hostname by-client")
+    assert standing.site.smb("docs", "put /etc/hostname by-client")
     (one.srv / "docs/by-root").write_text("of the node\n")
     uid = one.engine.site.world().users["alice"].uid
-    on_node = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in (one.srv / "docs").iterdir()}
+    made = [one.srv / "docs" / name for name in ("by-client", "by-root")]
+    on_node = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in made}
     assert on_node == {"by-client": (uid, 20000), "by-root": (0, 20000)}
     seen = inside.run("stat", "--printf=%n %u %g\n", "/srv/docs/by-client", "/srv/docs/by-root").splitlines()
     assert seen == [f"/srv/docs/by-client {uid} 20000", "/srv/docs/by-root 0 20000"]
@@ -104,8 +116,8 @@ def test_it_is_unprivileged_limited_and_keeps_the_numbers_of_owners(served: Gues
     assert limits == [str(128 << 20)]
 
 
-def test_no_link_made_inside_leads_out(served: Guests) -> None:
-    inside = served.container()
+def test_no_link_made_inside_leads_out(standing: Guests) -> None:
+    inside = standing.container()
     inside.write("/etc/hostname", "inside\n")
     inside.run("ln", "-s", "/etc/hostname", "/tmp/file")
     inside.run("ln", "-s", "../../../../../../../../root", "/tmp/folder")
@@ -240,13 +252,18 @@ def copied(one: Site, name: str, *without: str) -> str:
     return name
 
 
-def test_two_gateways_serve_at_once_and_do_not_see_each_other(served: Guests) -> None:
-    one = served.site
-    one.apply(served.gateway("lab"), one.share("tests", "lab"))
+def test_two_gateways_serve_at_once_and_do_not_see_each_other(guests: Guests, btrfs: mounts.Disk) -> None:
+    one, folder = guests.site, btrfs.path / "containers"
+    for path in (folder, Path(one.paths.containers)):
+        path.mkdir()
+    mounts.run("mount", "--bind", folder, one.paths.containers)  # of roots that are overlays, btrfs is no exception
+    one.apply(guests.gateway(), user(), one.share(), guests.gateway("lab"), one.share("tests", "lab"))
+    assert one.works("docs")
     assert one.works("docs")
     assert one.works("tests", gateway="lab")
-    assert served.container("lab").run("ls", "/srv").split() == ["tests"]
+    assert guests.container("lab").run("ls", "/srv").split() == ["tests"]
     assert "NT_STATUS_BAD_NETWORK_NAME" in one.smb("docs", gateway="lab")
+    assert int(mounts.run("du", "-s", "--apparent-size", "--block-size=1", folder / "lab").split()[0]) < 8 << 20
     one.remove(("share", "lab/tests"))
     one.remove(("gateway", "lab"))
     assert one.works("docs")
@@ -295,8 +312,8 @@ def acl(one: Site, path: str, *change: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_what_a_client_sets_cannot_be_taken_for_an_nt_acl(served: Guests) -> None:
-    one = served.site
+def test_what_a_client_sets_cannot_be_taken_for_an_nt_acl(standing: Guests) -> None:
+    one = standing.site
     one.smb("docs", "put /etc/hostname file")
     assert acl(one, "file", "-a", "ACL:alice:ALLOWED/0/READ") == ""
     before = acl(one, "file")
@@ -305,6 +322,44 @@ def test_what_a_client_sets_cannot_be_taken_for_an_nt_acl(served: Guests) -> Non
     assert acl(one, "file") == before
     names = mounts.run("getfattr", "-m", "-", "--absolute-names", one.srv / "docs/file").split()
     assert "user.NTACL" in names
+
+
+# What the file system takes, and SMB does not: it shows such files under short names, or not at all.
+HOSTILE = [
+    b"a\nb", b"\x01\x1b[31m", b"caf\xe9", b"back\\slash", b"a:b", b"what?*<>|\"", b"ends with a dot.", b" ", b"-rf",
+    b"$(touch x);`id`", b"%S%u", b"A" * 255, b".smbgw-new", "日本 🎉".encode(),
+]  # fmt: skip
+
+
+def test_hostile_names_of_files_stop_nobody(standing: Guests) -> None:
+    one, folder = standing.site, os.fsencode(standing.site.srv / "docs")
+    for name in HOSTILE:
+        os.mkdir(folder + b"/" + name)
+    said = one.smb("docs", "ls; mkdir über; put /etc/hostname über/ß日本🎉; put /etc/hostname über/-rf; ls über/*")
+    assert "NT_STATUS" not in said
+    assert ("日本 🎉" in said, "A" * 255 in said, "ß日本🎉" in said) == (True, True, True)
+    assert sorted(os.listdir(one.srv / "docs/über")) == ["-rf", "ß日本🎉"]
+    one.apply(standing.gateway(), one.share(comment="touched", access={"alice": "write", "bob": "write"}))
+    assert (one.drift(), one.works("docs")) == ([], True)
+    for name in HOSTILE:
+        os.rmdir(folder + b"/" + name)  # nobody renamed or removed one
+
+
+def test_attributes_and_acls_that_clients_set_come_back(standing: Guests) -> None:
+    one, file = standing.site, standing.site.srv / "docs/marked"
+    one.smb("docs", "put /etc/hostname marked; put /etc/hostname marked:stream; setea marked Colour blue")
+    assert "Colour (0) =" in one.smb("docs", "geteas marked")
+    assert os.getxattr(file, "user.Colour") == b"blue"
+    assert ":stream" in one.smb("docs", "allinfo marked")
+    assert acl(one, "marked", "-a", "ACL:bob:DENIED/0/W") == ""
+    before = acl(one, "marked")
+    assert "bob:DENIED" in before
+    one.engine.restart("files")
+    assert (acl(one, "marked"), os.getxattr(file, "user.Colour")) == (before, b"blue")
+    moved = file.with_name("copy")
+    mounts.run("cp", "--archive", file, moved)  # by the node's root: with all attributes
+    assert acl(one, "copy") == before
+    assert "NT_STATUS_ACCESS_DENIED" in one.smb("docs", "put /etc/hostname copy", user="bob")
 
 
 def test_clients_see_the_quota_of_every_source(served: Guests, btrfs: mounts.Disk) -> None:
