@@ -1,6 +1,7 @@
 """What the engine does unasked: adopt changed records, restart and mount again what died, take snapshots."""
 
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from .versions import Versions
 from .world import World
 
 POLL = 2.0  # seconds; the store has no events across nodes
+MACHINES = 5  # rounds between two looks at virtual machines: each look is some commands inside
 AGAIN = 15.0  # seconds after which records are read although they seem unchanged
 
 
@@ -36,6 +38,7 @@ class Watch:
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
         self._read = 0.0
         self._killed: dict[str, int] = {}
+        self._rounds = itertools.count()
 
     def run(self) -> None:
         """Look every two seconds until `end`. A failure is told once a round and never ends the watch."""
@@ -102,13 +105,18 @@ class Watch:
 
         Not while the node goes down, which stops its guests before us.
         """
+        machines = next(self._rounds) % MACHINES == 0
         for gateway in filter(self._free, world.gateways.values()):
             if failing := self.engine.failing.get(gateway.name):
                 if time.monotonic() > failing[0]:
                     self._tell(self.engine.bring_up(gateway.name))
-            elif gateway.enabled and (why := self._trouble(gateway, world)) and not ending(self.engine.site.host):
-                self.engine.note(gateway.name, why)
-                self._tell(self.engine.bring_up(gateway.name))
+            elif machines or gateway.mode.kind != "vm":
+                self._revive_one(gateway, world)
+
+    def _revive_one(self, gateway: Gateway, world: World) -> None:
+        if gateway.enabled and (why := self._trouble(gateway, world)) and not ending(self.engine.site.host):
+            self.engine.note(gateway.name, why)
+            self._tell(self.engine.bring_up(gateway.name))
 
     def _trouble(self, gateway: Gateway, world: World) -> str:
         """Why it must be looked after, empty where it runs."""

@@ -30,7 +30,7 @@ from smbgateway.samba.instance import Instance
 from smbgateway.status import Status
 from smbgateway.store import MemoryStore
 from smbgateway.upgrade import Upgrade
-from smbgateway.watch import Watch
+from smbgateway.watch import MACHINES, Watch
 
 from .fakes import Call, FakeHost
 from .machine import EmptyMachine, new_engine
@@ -330,6 +330,14 @@ def test_a_silent_machine_is_told_tried_rarely_and_keeps_nobody_waiting(monkeypa
     Watch(engine).look()
     assert [text for _, text in engine.events["box"]] == [said]
     assert list(engine.failing) == ["box"]
+    engine.failing.clear()
+    looked: list[int] = []
+    monkeypatch.setattr(Instance, "pid", lambda self: looked.append(1) or 7)
+    watch = Watch(engine)
+    for _ in range(2 * MACHINES):
+        watch.look()
+    assert len(looked) == 2  # each look is some commands inside
+    monkeypatch.setattr(Instance, "pid", lambda self: (_ for _ in ()).throw(Silent(said)))
     shown = Status(engine).gateway("box")
     assert (shown["running"], shown["discovery"]) == (False, said)
 
