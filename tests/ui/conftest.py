@@ -104,22 +104,35 @@ def is_violation(text: str) -> bool:
 Window = Callable[..., contextlib.AbstractContextManager[Page]]
 
 
+@contextlib.contextmanager
+def watched(context: BrowserContext, errors: bool = True) -> Iterator[Page]:
+    """A page of a context. What it reports as an error fails the test, and is said where that fails anyway."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    seen: list[str] = []
+    page.on("pageerror", lambda error: seen.append(str(error)))
+    page.on("console", lambda said: seen.append(said.text) if is_violation(said.text) else None)
+    try:
+        yield page
+    except BaseException as error:
+        error.add_note(f"the page reported: {seen}")
+        raise
+    finally:
+        page.close()
+    assert not errors or seen == []
+
+
 @pytest.fixture(scope="session")
 def window(chromium: Chromium, gateway: Gateway) -> Window:
-    """Makes windows of a browser: `with window(width=390, height=844) as page`. Errors in it fail the test."""
+    """Makes windows of a browser that was never here: `with window(width=390, height=844) as page`."""
 
     @contextlib.contextmanager
     def make(width: int = 1280, height: int = 800, errors: bool = True, **options: Any) -> Iterator[Page]:
         size: Any = {"width": width, "height": height}
         context = chromium.new_context(ignore_https_errors=True, viewport=size, **options)
         try:
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE)
-            seen: list[str] = []
-            page.on("pageerror", lambda error: seen.append(str(error)))
-            page.on("console", lambda said: seen.append(said.text) if is_violation(said.text) else None)
-            yield page
-            assert not errors or seen == []
+            with watched(context, errors) as page:
+                yield page
         finally:
             context.close()
 
@@ -151,11 +164,21 @@ def visit(page: Page, address: str) -> None:
             return
 
 
+@pytest.fixture(scope="session")
+def known(chromium: Chromium, gateway: Gateway, session: str) -> Iterator[BrowserContext]:
+    """A browser that is signed in and has loaded all there is once, 1280 by 800."""
+    context = chromium.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 800})
+    try:
+        let_in(context, gateway, session)
+        yield context
+    finally:
+        context.close()
+
+
 @pytest.fixture
-def page(window: Window, gateway: Gateway, session: str) -> Iterator[Page]:
-    """The pages, signed in, at the list of shares, 1280 by 800."""
-    with window() as made:
-        let_in(made.context, gateway, session)
+def page(known: BrowserContext, gateway: Gateway) -> Iterator[Page]:
+    """The pages, signed in, at the list of shares."""
+    with watched(known) as made:
         visit(made, f"{gateway.url}#shares")
         made.get_by_role("navigation").wait_for()
         yield made

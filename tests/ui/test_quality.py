@@ -17,7 +17,8 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
 
 def faults(page: Page) -> list[str]:
-    found = Axe().run(page, options=RULES).response["violations"]
+    dark = page.evaluate("document.documentElement.dataset.theme") == "dark"  # there only colours are others
+    found = Axe().run(page, options={"runOnly": ["color-contrast"]} if dark else RULES).response["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found if each["id"] not in KNOWN]
 
 
