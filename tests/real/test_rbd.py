@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import ceph
-from smbgateway.errors import Fault, HoldsData, Unavailable
+from smbgateway.errors import Conflict, Fault, HoldsData, Unavailable
 from smbgateway.host import Node
 from smbgateway.model import RbdSource
 from smbgateway.sources import Place
@@ -83,6 +83,7 @@ def test_snapshots_are_taken_restored_and_shown_to_nobody(node: Site, cluster: c
     (former,) = versions.all("docs")
     node.smb("docs", "put /etc/os-release letter; put /etc/hostname further")
     assert "@GMT" not in node.smb("docs", "allinfo letter")
+    assert_a_namesake_is_not_touched(node, cluster, former)
     versions.restore("docs", former)
     letter = Path(node.paths.root) / "letter"
     assert "further" not in node.smb("docs", f"get letter {letter}; ls")
@@ -93,6 +94,18 @@ def test_snapshots_are_taken_restored_and_shown_to_nobody(node: Site, cluster: c
     assert former not in versions.all("docs")
     node.remove(("share", "docs"), destroy_data=True)
     assert cluster.tool("rbd", "ls", "rbd") == ""
+
+
+def assert_a_namesake_is_not_touched(node: Site, cluster: ceph.Cluster, snapshot: str) -> None:
+    """An image that has the name of the clone from which is restored."""
+    world = node.engine.site.world()
+    snapshots = node.engine.site.blueprint(world).source(world.shares["files/docs"]).snapshots
+    assert snapshots is not None
+    cluster.tool("rbd", "create", "rbd/docs.smbgw-past", "--size", "8M")
+    with pytest.raises(Conflict) as caught, snapshots.opened(snapshot):
+        pass
+    assert caught.value.what == "rbd/docs.smbgw-past is there, and no clone of rbd/docs"
+    cluster.tool("rbd", "rm", "--no-progress", "rbd/docs.smbgw-past")
 
 
 def test_what_stands_against_an_image_is_told_by_field(area: Path, cluster: ceph.Cluster) -> None:

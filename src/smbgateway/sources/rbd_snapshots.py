@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import os
+import time
 from collections.abc import Iterator
 
-from ..errors import CommandFailed, HoldsData
+from ..errors import CommandFailed, Conflict, HoldsData
 from ..host import Host
 from ..step import Step
 from . import cells, rbd_device
 from .ceph import ABSENT, BUSY, Ceph
 
 LONG = 600.0  # seconds for what touches every object
+CLOSED_WITHIN = 20.0  # seconds for a client that was told to let go of an image
 
 
 class RbdSnapshots:
@@ -21,7 +24,8 @@ class RbdSnapshots:
 
     def __init__(self, host: Host, ceph: Ceph, title: str, mount: str) -> None:
         self.host, self.ceph, self.title, self.mount = host, ceph, title, mount
-        self.copy, self.where = f"{title}.smbgw-past", f"{mount}.smbgw-past"
+        above, name = os.path.split(mount)
+        self.copy, self.where = f"{title}.smbgw-past", f"{above}/.past-{name}"  # no share's name begins with a dot
 
     def names(self) -> list[str]:
         """By one question."""
@@ -61,6 +65,7 @@ class RbdSnapshots:
         *above, image = self.copy.split("/")
         pool, space = above[0], "".join(above[1:])
         way = rbd_device.way(self.host, self.ceph, pool, space, image, rbd_device.folder(self.where))
+        self._cloned()  # before anything of another image with that name is touched
         self._put_away(way)  # what a crash left
         try:
             self.ceph.rbd("clone", "--rbd-default-clone-format", "2", f"{self.title}@{name}", self.copy)
@@ -79,8 +84,23 @@ class RbdSnapshots:
         if cells.stat(self.host, self.where, "%F"):
             self.host.run("rmdir", "--", self.where)
         way.detach()
+        deadline = time.monotonic() + CLOSED_WITHIN
+        while self._cloned():
+            try:
+                self.ceph.rbd("rm", "--no-progress", self.copy, timeout=LONG)
+            except CommandFailed as error:
+                if error.code != BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _cloned(self) -> bool:
+        """Whether the clone is there. Raises Conflict where that name is another image's."""
         try:
-            self.ceph.rbd("rm", "--no-progress", self.copy, timeout=LONG)
+            found = json.loads(self.ceph.rbd("info", "--format", "json", self.copy))
         except CommandFailed as error:
-            if error.code != ABSENT:
-                raise
+            if error.code == ABSENT:
+                return False
+            raise
+        if found.get("parent", {}).get("image") != self.title.rpartition("/")[2]:
+            raise Conflict(f"{self.copy} is there, and no clone of {self.title}", hint="give that image another name")
+        return True
