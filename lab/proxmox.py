@@ -253,7 +253,8 @@ class StandIn:
     ) -> Answer:  # fmt: skip
         for name in gone:
             del guest.config[name]
-        guest.pending |= {name: value for name, value in given.items() if guest.runs and name in COLD}
+        cold = {name: value for name, value in given.items() if name in COLD and value != guest.config.get(name)}
+        guest.pending |= cold if guest.runs else {}
         guest.config |= {name: self._drive(number, guest, value) for name, value in given.items()}
         self.changed(number)
         return self._task() if method == "POST" else (200, "OK", None)

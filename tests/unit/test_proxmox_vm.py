@@ -111,14 +111,14 @@ def mode(api: Proxmox, **more: Any) -> ProxmoxVm:
 
 
 def test_a_machine_is_made_of_an_image_started_and_then_left_alone(api: Proxmox, node: StandIn) -> None:
-    more = {"router": "10.0.0.1", "vlan": 7, "mtu": 1400, "firewall": True, "order": 3, "cores": 2, "tags": ["db"]}
+    more = {"router": "10.0.0.1", "vlan": 7, "mtu": 1400, "firewall": True, "order": 3, "cores": 3, "tags": ["db"]}
     wanted = mode(api, **more).steps()
     running = ["created virtual machine 105 running", "created modules in virtual machine 105"]
     assert converge(*wanted) == ["created virtual machine 105", *running]
     made = next(given for method, path, given in node.calls if (method, path) == ("POST", "/nodes/one/qemu"))
     disk = f"/var/lib/pve-smbgateway/images/{IMAGE}/disk.qcow2"
     assert made == {
-        "vmid": "105", "name": "box", "cores": "2", "memory": "512", "onboot": "1", "startup": "order=3",
+        "vmid": "105", "name": "box", "cores": "3", "memory": "512", "onboot": "1", "startup": "order=3",
         "tags": "db;smbgateway", "net0": f"bridge=vmbr0,firewall=1,mtu=1400,tag=7,virtio={MAC}",
         "ipconfig0": "gw=10.0.0.1,ip=10.0.0.5/24", "scsi0": f"local-zfs:0,import-from={disk},discard=on",
         "scsi1": "local-zfs:cloudinit", "boot": "order=scsi0", "scsihw": "virtio-scsi-pci", "agent": "enabled=1",
@@ -149,14 +149,14 @@ def test_what_cannot_be_plugged_in_waits_and_is_told_and_a_network_is_changed_at
     monkeypatch.setattr("smbgateway.modes.proxmox_vm.unreached", lambda *words: "far")
     converge(*mode(api, order=1).steps())
     before = len(node.changes)
-    more = mode(api, memory="1G", cores=2)
+    more = mode(api, memory="1G", cores=4)
     assert converge(*more.steps()) == ["changed configuration of virtual machine 105"]
     config = "PUT /nodes/one/qemu/105/config"
     assert [call for call in node.changes[before:] if "agent" not in call] == [config]
     assert "startup" not in node.guests[105].config
     told = "cores, memory of virtual machine 105 hold from its next start on: gateway restart box"
     assert more.unreached() == told
-    elsewhere = mode(api, memory="1G", cores=2, address="10.0.0.6/24")
+    elsewhere = mode(api, memory="1G", cores=4, address="10.0.0.6/24")
     converge(*elsewhere.steps())
     status = "POST /nodes/one/qemu/105/status"
     turns = [call for call in node.changes[before + 1 :] if "agent" not in call]
