@@ -208,7 +208,7 @@ def test_a_shell_in_a_machine_of_proxmox_ve_gets_words_and_input_as_they_are(
     given: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, object]] = []
-    monkeypatch.setattr(Proxmox, "call", lambda self, method, path, given: asked.append(given) or {"pid": 7})
+    monkeypatch.setattr(Proxmox, "call", lambda self, method, path, given, secret: asked.append(given) or {"pid": 7})
     words = ["sh", "-c", 'printf "<%s>" "$@"; cat; echo aside >&2; exit 3', "sh", "", "a 'b'", "Größe €", "$x\n*"]
     assert Agent(Proxmox(NODE, "one"), "/nodes/one/qemu/105", "it").start(words, given) == 7
     text, command = asked[0]["input-data"], asked[0]["command"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn
+from lab.proxmox import BRIDGE, STORAGE, Guest, StandIn, served
 from smbgateway.convergence import Convergence, Result
 from smbgateway.engine import PLAIN
 from smbgateway.errors import CommandFailed, CommandMissing, HoldsData, Invalid, Unavailable
@@ -24,7 +24,7 @@ from smbgateway.sources.storage import Storage
 from smbgateway.step import Change, Ledger, Step, StepFailed
 from smbgateway.upgrade import Upgrade
 
-from .machine import new_engine
+from .machine import EmptyMachine, new_engine
 from .test_proxmox_lxc import converge
 
 GI = 1 << 30
@@ -272,6 +272,16 @@ def test_a_machine_that_is_off_silent_or_refuses(machine: ProxmoxVm, node: Stand
     with pytest.raises(Unavailable, match=r"^the agent of virtual machine 105 refuses: Agent error: disabled$"):
         machine.host.read("/etc/passwd")
     node.answer = answer  # type: ignore[method-assign]
+
+
+def test_what_is_said_inside_never_goes_by_words_that_others_can_read(machine: ProxmoxVm) -> None:
+    with served(StandIn()) as closed:
+        pass
+    machine.api.daemon = closed
+    with pytest.raises(Unavailable, match="refuses: pvedaemon does not listen"):
+        machine.host.run("smbpasswd", stdin="Open-Sesame-1")
+    assert isinstance(machine.node, EmptyMachine)
+    assert not [argv for argv in machine.node.done if argv[0] == "pvesh"]
 
 
 def volume(machine: ProxmoxVm, quota: int | None = 2 * GI, storage: str = STORAGE) -> Storage:

@@ -47,14 +47,14 @@ class Agent:
 
     def _ask(self, method: str, verb: str, parameters: Parameters) -> Any:
         try:
-            return self.api.call(method, f"{self.path}/{verb}", parameters)
+            return self.api.call(method, f"{self.path}/{verb}", parameters, secret=True)
         except ProxmoxFailed as error:
             if OFF.search(error.cause):
                 raise NotRunning(f"{self.title} does not run") from error
             if MUTE.search(error.cause):
                 hint = "does qemu-guest-agent run in it? gateway restart starts it again"
                 raise Silent(f"the agent of {self.title} does not answer", error.cause, hint=hint) from error
-            raise Unavailable(f"the agent of {self.title} refuses", error.cause) from error
+            raise Unavailable(f"the agent of {self.title} refuses", error.cause, hint=error.hint) from error
 
 
 def _letters(data: bytes) -> str:

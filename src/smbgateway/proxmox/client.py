@@ -58,12 +58,18 @@ class Proxmox:
         """Read. Raises ProxmoxFailed."""
         return self.call("GET", path, parameters)
 
-    def call(self, method: str, path: str, parameters: Parameters = {}) -> Any:  # noqa: B006 - read only
-        """Make one call and return its data. Raises ProxmoxFailed with what Proxmox VE says."""
+    def call(self, method: str, path: str, parameters: Parameters = {}, secret: bool = False) -> Any:  # noqa: B006
+        """Make one call and return its data. Raises ProxmoxFailed with what Proxmox VE says.
+
+        secret  the parameters may hold one, so never by pvesh: every process can read its words
+        """
         plain = {name: _plain(value) for name, value in parameters.items() if value is not None}
         try:
             return self._http(method, path, plain)
-        except ConnectionRefusedError:
+        except ConnectionRefusedError as error:
+            if secret:
+                hint = "systemctl restart pvedaemon"
+                raise ProxmoxFailed(_refused(method, path), "pvedaemon does not listen", hint=hint) from error
             return self._pvesh(method, path, plain)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ProxmoxFailed(_refused(method, path), str(error) or type(error).__name__) from error
