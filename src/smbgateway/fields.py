@@ -127,6 +127,10 @@ def _address(value: str) -> str:
 
 
 def _interface(value: str) -> str:
+    if value.lower() in ("dhcp", "auto", "slaac"):
+        # Clients, their drives and what announces a gateway know it by its address.
+        told = "a gateway has an address that stays: have the DHCP server keep one for it, and write that one here"
+        raise ValueError(f'"{cut(value)}" is none: {told}')
     if "/" not in value:
         raise ValueError(f'"{cut(value)}" has no length of its prefix: write ADDRESS/LENGTH, such as 192.168.1.50/24')
     try:

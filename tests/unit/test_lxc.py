@@ -44,6 +44,10 @@ def test_faults_of_a_record_are_told_by_field() -> None:
     assert told(bridge="br0", address="10.0.0.300/24") == [
         'gateway.files.mode.address: "10.0.0.300/24" is not ADDRESS/LENGTH, such as 192.168.1.50/24'
     ]
+    assert told(bridge="br0", address="dhcp") == [
+        'gateway.files.mode.address: "dhcp" is none: a gateway has an address that stays: '
+        "have the DHCP server keep one for it, and write that one here"
+    ]
     assert told(bridge="br0", address="10.0.0.5/24", memory="32M", port=445) == [
         "gateway.files.mode.memory: Input should be greater than or equal to 67108864",
         'gateway.files.mode.port: unknown field "port"',
