@@ -17,7 +17,7 @@ from .client import Parameters, Proxmox, ProxmoxFailed
 PLAIN = 'eval "exec $(echo "$0" | base64 -d)"'
 FED = f"base64 -d | {PLAIN}"
 OFF = re.compile(r"VM \d+ (is )?not running|^Configuration file .* does not exist")
-MUTE = re.compile(r"agent is not running|got timeout|unable to connect to")
+MUTE = re.compile(r"agent is not running|got timeout|timed out|unable to connect to")
 
 
 class Agent:
