@@ -31,7 +31,8 @@ Ext.define('SMBGateway.Step', {
     /** What the engine found wrong with a field stays, whoever checks it, until it is changed. */
     hold(field) {
         const own = field.getErrors;
-        field.getErrors = (value) => [...own.call(field, value), ...(field.fault ? [field.fault] : [])];
+        // Without a value ExtJS means that of now: nothing given is not the same as `undefined`.
+        field.getErrors = (...given) => [...own.apply(field, given), ...(field.fault ? [field.fault] : [])];
         field.on('change', () => (field.fault = ''));
     },
 

@@ -79,7 +79,7 @@ Ext.define('SMBGateway.Wizard', {
 
     request() {
         // ExtJS sees what was typed a moment later, and would then take the faults away that come back.
-        this.query('field').forEach((field) => field.checkChange());
+        this.query('textfield').forEach((field) => field.checkChange());
         return Object.assign({}, ...this.STEPS.map((xtype) => this.step(xtype).request()));
     },
 
