@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.real.world import PASSWORD
 
@@ -63,6 +63,7 @@ def test_a_share_on_an_image_with_a_new_user_and_what_may_be_chosen(wizard: Page
     lxc = wizard.get_by_role("radio", name="In a container")
     expect(lxc).to_have_attribute("aria-disabled", "true")
     expect(lxc).to_contain_text("template build")
+    expect(wizard.get_by_role("radio", name="In a virtual machine")).to_have_attribute("aria-disabled", "true")
     press(wizard, "Next")
     expect(wizard.get_by_role("radio", name="An image file below")).to_have_attribute("aria-checked", "true")
     press(wizard, "Next")
@@ -91,6 +92,37 @@ def test_a_share_on_an_image_with_a_new_user_and_what_may_be_chosen(wizard: Page
     assert gateway.site.works("plans", user="bob")
     assert "NT_STATUS_ACCESS_DENIED" in gateway.site.smb("plans")
     press(wizard, "Close")
+
+
+def test_a_machine_is_asked_for_what_it_needs(page: Page) -> None:
+    """As where there is an image of one; that it is made is for ring `vm`."""
+
+    def answer(route: Route) -> None:
+        found = route.fetch()
+        body = found.json()
+        for mode in body["modes"]:
+            mode |= {"reason": "", "hint": ""} if mode["kind"] == "vm" else {}
+        route.fulfill(response=found, json=body)
+
+    page.route("**/v1/choices*", answer)
+    press(page, "Create share")
+    page.get_by_role("radio", name="In a virtual machine").click()
+    press(page, "Next")
+    expect(page.get_by_role("radio", name="A directory below")).to_contain_text("Not for mode vm")
+    expect(page.get_by_role("radio", name="An image file below")).to_have_attribute("aria-checked", "true")
+    for _ in range(3):
+        press(page, "Next")
+    expect(page.get_by_label("Bridge:")).to_have_value("none: at the address of the node")
+    expect(page.get_by_label("Address:").locator("visible=true")).to_have_count(0)
+    write(page.get_by_label("Port:").locator("visible=true"), "4450")
+    write(page.get_by_label("Memory:"), "1G")
+    write(page.get_by_label("Processors:"), "2")
+    with page.expect_request("**/v1/plan") as asked:
+        press(page, "Next")
+    wanted = {"mode": "vm", "port": 4450, "memory": "1G", "cores": 2}
+    assert {name: asked.value.post_data_json["create"].get(name) for name in wanted} == wanted
+    assert "bridge" not in asked.value.post_data_json["create"]
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_faults_come_to_their_fields_and_steps(wizard: Page, gateway: Gateway) -> None:
