@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Guests:
 
     site: Site
     bridge: Bridge
+    others: list[str] = field(default_factory=list)  # links of the bridge that are not its own
 
     def gateway(self, name: str = "files", **mode: Any) -> dict[str, Any]:
         known = self.site.engine.site.world().gateways.get(name)
@@ -52,7 +53,7 @@ class Guests:
         found = [
             str(path) for folder in (paths.containers, f"{paths.mounts}/.guests") for path in Path(folder).glob("*")
         ]
-        links = mounts.run("ip", "-brief", "link", "show", "master", self.bridge.name).splitlines()
+        links = [link for link in links_of(self.bridge) if link not in self.others]
         inside = [point for point in mounts.mounts_below(Path(paths.mounts)) if point != paths.mounts]
         made = [path for path in leftovers(self.site) if not path.startswith(paths.templates)]
         return [*found, *links, *inside, *made]
@@ -63,7 +64,13 @@ def guests(area: Path, bridge: Bridge, templates: Path) -> Iterator[Guests]:
     with site(area, f"lxc{next(NUMBERS)}") as one:
         os.makedirs(one.paths.templates)
         mounts.run("mount", "--bind", templates, one.paths.templates)
-        yield Guests(one, bridge)
+        yield Guests(one, bridge, links_of(bridge))
+
+
+def links_of(bridge: Bridge) -> list[str]:
+    """The names of what is plugged into it."""
+    lines = mounts.run("ip", "-brief", "link", "show", "master", bridge.name).splitlines()
+    return [line.split()[0] for line in lines]
 
 
 @pytest.fixture(scope="module")
