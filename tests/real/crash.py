@@ -1,6 +1,7 @@
 """An engine that dies, or whose commands fail, at the n-th event of an operation."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -15,8 +16,10 @@ from smbgateway.samba import launch
 from smbgateway.samba.instance import PRELOAD
 from smbgateway.store import FileStore
 
-from .world import Site
+from .world import Site, leftovers
 
+JOURNAL = "after the journal has"  # how events between any two steps begin, and those beside them; patterns
+STEPS = rf"{JOURNAL} \{{'step': "  # those of steps alone, their names follow
 READS = ("stat", "realpath", "getfattr", "getfacl", "findmnt", "getent", "ss", "ip", "test", "xfs_info", "blkid", "cmp")
 READING = ("--version", "-b", "-h", "getlocalsid", "showshare", "list", "-L", "show", "-n", "-N")
 
@@ -68,13 +71,13 @@ class CountedStore(FileStore):
 
 
 class Death:
-    """Kills this process, as kill -9 does, at the n-th event."""
+    """Kills this process, as kill -9 does, at the n-th event that a pattern matches."""
 
-    def __init__(self, nth: int, tell: int) -> None:
-        self.left, self.tell = nth, tell
+    def __init__(self, nth: int, tell: int, at: str) -> None:
+        self.left, self.tell, self.at = nth, tell, at
 
     def __call__(self, event: str) -> None:
-        self.left -= 1
+        self.left -= bool(re.match(self.at, event))
         if self.left == 0:
             os.write(self.tell, event.encode())
             os.kill(os.getpid(), signal.SIGKILL)
@@ -89,13 +92,13 @@ def after(function: Callable[..., Any], event: Callable[[str], None], what: str)
     return counted
 
 
-def killed(site: Site, nth: int, operation: Callable[[Engine], object], steps_only: bool = False) -> str:
-    """Run an operation in an engine of its own that is killed at its n-th event: which one; empty if it ended."""
+def killed(site: Site, nth: int, operation: Callable[[Engine], object], at: str = "") -> str:
+    """Run an operation in an engine of its own that is killed at its n-th event of those: which; empty if it ended."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _die(site, Death(nth, writing), operation, steps_only)
+        _die(site, Death(nth, writing, at), operation)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         event = pipe.read()
@@ -104,20 +107,50 @@ def killed(site: Site, nth: int, operation: Callable[[Engine], object], steps_on
     return event
 
 
-def _die(site: Site, death: Death, operation: Callable[[Engine], object], steps_only: bool) -> None:
+def _die(site: Site, death: Death, operation: Callable[[Engine], object]) -> None:
     try:
         journal.Journal._append = after(journal.Journal._append, death, "the journal has")  # type: ignore[method-assign]
-        store: FileStore = FileStore(site.paths) if steps_only else CountedStore(site.paths, death)
-        if not steps_only:
-            launch.spawn = after(launch.spawn, death, "the start of")
-        host = Node() if steps_only else Counted(death)
-        operation(Engine(store, site.paths, host, site.node))
+        launch.spawn = after(launch.spawn, death, "the start of")
+        operation(Engine(CountedStore(site.paths, death), site.paths, Counted(death), site.node))
         os._exit(0)
     except BaseException:
         os.write(death.tell, traceback.format_exc().encode())
         sys.stderr.flush()
     finally:
         os._exit(7)
+
+
+def come_up(site: Site) -> list[str]:
+    """The engine's next start; nothing of the crash is left."""
+    said = site.restart()
+    left = leftovers(site)
+    assert not left, f"{said}, and left: {left}"
+    return said
+
+
+def whole(site: Site, share: str = "docs", **login: str) -> list[str]:
+    """What is not as it should be of a share that is there."""
+    faults = [f"drift: {line}" for line in site.drift()]
+    if not site.works(share, **login):
+        faults.append(site.smb(share, "ls", **login))
+    record = site.engine.site.world().shares[f"files/{share}"]
+    return faults + ([f"state {record.state}"] if record.state != "ready" else [])
+
+
+def every_point(
+    site: Site, operation: Callable[[Engine], object], check: Callable[[str], list[str]], at: str = JOURNAL,
+    part: tuple[int, int] = (0, 1),
+) -> int:  # fmt: skip
+    """Kill the operation at its first, second, ... of those events (or each of a part), come up, check; how many."""
+    faults, nth = [], part[0] + 1
+    while event := killed(site, nth, operation, at):
+        nth += part[1]
+        said = come_up(site)
+        faults += [f"killed {event[:200]}; {said}: {fault}" for fault in check(event)]
+        assert len(faults) < 3, "\n".join(faults)
+    faults += [f"not killed: {fault}" for fault in check("")]
+    assert faults == [], "\n".join(faults)
+    return nth
 
 
 def in_parallel(work: Callable[[int], str], count: int = 2) -> list[str]:

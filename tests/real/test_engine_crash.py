@@ -1,16 +1,18 @@
 """kill -9 of the engine at every point of an operation, then a start: whole or gone, never half."""
 
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lab import mounts
-from smbgateway.engine import Engine
+from lab import ceph, mounts
 from smbgateway.intake import Options
 
-from .crash import in_parallel, killed
-from .world import PASSWORD, Site, differences, leftovers, site, snapshot, user
+from .crash import STEPS, every_point, in_parallel, whole
+from .world import PASSWORD, Site, differences, site, snapshot, user
 
 
 @pytest.fixture(scope="module")
@@ -19,38 +21,6 @@ def running(area: Path) -> Iterator[Site]:
     with site(area, "crash") as one:
         one.apply(one.gateway(), user(), one.share("other"))
         yield one
-
-
-def come_up(site: Site) -> list[str]:
-    """The engine's next start; nothing of the crash is left."""
-    said = site.restart()
-    assert leftovers(site) == []
-    return said
-
-
-def whole(site: Site, share: str = "docs", **login: str) -> list[str]:
-    """What is not as it should be of a share that is there."""
-    faults = [f"drift: {line}" for line in site.drift()]
-    if not site.works(share, **login):
-        faults.append(site.smb(share, "ls", **login))
-    record = site.engine.site.world().shares[f"files/{share}"]
-    return faults + ([f"state {record.state}"] if record.state != "ready" else [])
-
-
-def every_point(
-    site: Site, operation: Callable[[Engine], object], check: Callable[[str], list[str]], steps_only: bool = False,
-    part: tuple[int, int] = (0, 1),
-) -> int:  # fmt: skip
-    """Kill the operation at its first, second, ... event (or each of a part), come up, check; how many there are."""
-    faults, nth = [], part[0] + 1
-    while event := killed(site, nth, operation, steps_only):
-        nth += part[1]
-        said = come_up(site)
-        faults += [f"killed {event[:200]}; {said}: {fault}" for fault in check(event)]
-        assert len(faults) < 3, "\n".join(faults)
-    faults += [f"not killed: {fault}" for fault in check("")]
-    assert faults == [], "\n".join(faults)
-    return nth
 
 
 def test_create_of_a_gateway_with_user_and_share(area: Path) -> None:
@@ -75,27 +45,82 @@ def create_everything(one: Site, part: tuple[int, int]) -> int:
         one.remove(("share", "files/docs"), ("gateway", "files"), ("user", "alice"), destroy_data=True)
         return faults + differences(before, snapshot(one))
 
-    return every_point(one, lambda engine: engine.apply([gateway, user(), one.share()]), check, True, part)
+    return every_point(one, lambda engine: engine.apply([gateway, user(), one.share()]), check, part=part)
 
 
-@pytest.mark.parametrize("kind", ["directory", "image", "btrfs"])
-def test_create_of_a_share(running: Site, kind: str, btrfs: mounts.Disk) -> None:
-    new = {"directory": running.share, "image": running.image, "btrfs": running.share}[kind]("docs")
-    if kind == "btrfs":
-        new |= {"source": {"kind": "btrfs", "path": str(btrfs.path / "docs")}, "quota": "20M"}
-        mounts.run("btrfs", "quota", "enable", btrfs.path)
-    before = snapshot(running)
+def test_create_of_a_share_at_every_event(running: Site) -> None:
+    """Between steps, and after each command, file and record that is written."""
+    assert created_at_every_point(running, running.share(), list, at="") > 10
+
+
+@dataclass
+class Corner:
+    """Where a share of one kind of source lies, and what there is of it outside of the site."""
+
+    source: dict[str, str]
+    quota: str
+    traces: Callable[[], list[str]] = list
+
+
+@pytest.fixture
+def corner(request: pytest.FixtureRequest, running: Site) -> Corner:
+    """That of the kind that the test is parametrised with."""
+    made: Corner = globals()[f"{request.param}_corner"](running, request.getfixturevalue)
+    return made
+
+
+def image_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    return Corner(site.source("docs.img", "image"), "300M")
+
+
+def btrfs_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    disk: mounts.Disk = fixture("btrfs")
+    mounts.run("btrfs", "quota", "enable", disk.path)
+    return Corner({"kind": "btrfs", "path": f"{disk.path}/docs"}, "20M", lambda: os.listdir(disk.path))
+
+
+def zfs_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    tank: str = fixture("tank")
+    told = lambda: mounts.run("zfs", "list", "-H", "-o", "name,refquota,mountpoint").splitlines()  # noqa: E731
+    return Corner({"kind": "zfs", "dataset": f"{tank}/docs"}, "20M", told)
+
+
+def cephfs_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    cluster: ceph.Cluster = fixture("cluster")
+
+    def told() -> list[str]:
+        return [cluster.ceph("fs", "subvolumegroup", "ls", "cephfs"), cluster.ceph("auth", "ls")]
+
+    return Corner({"kind": "cephfs", "subvolume": "cephfs/docs", "conf": str(cluster.conf)}, "40M", told)
+
+
+KINDS = ["image", "btrfs", "zfs", "cephfs"]
+
+
+@pytest.mark.parametrize("corner", KINDS, indirect=True)
+def test_create_of_a_share_before_each_step_of_its_source(running: Site, corner: Corner) -> None:
+    """And of its publication; what is common to all is killed with a directory."""
+    new = running.share(source=corner.source, quota=corner.quota)
+    assert created_at_every_point(running, new, corner.traces, STEPS) > 3
+
+
+def created_at_every_point(
+    site: Site, new: dict[str, Any], traces: Callable[[], list[str]], at: str
+) -> int:  # fmt: skip
+    """Kill the making of a share, which is then there with its data, or gone with all of it; how many points."""
+    before, outside = snapshot(site), traces()
+    allowed = Options(allow_paths=(os.path.dirname(new["source"].get("path", "/srv/-")),))
 
     def check(event: str) -> list[str]:
-        if "files/docs" in running.engine.site.world().shares:
-            faults = whole(running)
-            running.remove(("share", "files/docs"), destroy_data=True)
-        else:
-            faults = []
-        return faults + differences(before, snapshot(running))
+        faults = []
+        if "files/docs" in site.engine.site.world().shares:
+            faults = whole(site)
+            site.remove(("share", "files/docs"), destroy_data=True)
+        return faults + differences(before, snapshot(site))
 
-    operation = lambda engine: engine.apply([new], Options(allow_paths=(str(btrfs.path),)))  # noqa: E731
-    assert every_point(running, operation, check, steps_only=kind != "directory") > 5
+    count = every_point(site, lambda engine: engine.apply([new], allowed), check, at)
+    assert traces() == outside
+    return count
 
 
 def test_update_of_a_share_a_user_and_the_gateway(running: Site) -> None:
@@ -120,7 +145,7 @@ def test_update_of_a_share_a_user_and_the_gateway(running: Site) -> None:
             running.apply(running.gateway(minimum_protocol="SMB3_00"), user("bob"), running.share("docs"))
         return faults
 
-    assert every_point(running, lambda engine: engine.apply(items), check, steps_only=True) > 5
+    assert every_point(running, lambda engine: engine.apply(items), check) > 5
     running.remove(("share", "files/docs"), ("user", "bob"), destroy_data=True)
 
 
@@ -151,6 +176,6 @@ def test_delete_of_a_share_and_its_user(running: Site, destroy: bool) -> None:
     operation = lambda engine: engine.remove(names, Options(destroy_data=destroy))  # noqa: E731
     if destroy:
         assert not running.engine.site.world().shares["files/docs"].adopted
-    assert every_point(running, operation, check, steps_only=True) > 5
+    assert every_point(running, operation, check) > 5
     running.remove(*names)
     (running.srv / "docs.img").unlink()

@@ -24,6 +24,7 @@ from smbgateway.upgrade import Upgrade
 from smbgateway.versions import Versions
 from smbgateway.watch import Watch
 
+from .crash import STEPS, every_point, whole
 from .explorer import explored
 from .world import PASSWORD, Site, client, leftovers, processes_of, site, until, user
 
@@ -55,8 +56,7 @@ class Guests:
         ]
         links = [link for link in links_of(self.bridge) if link not in self.others]
         inside = [point for point in mounts.mounts_below(Path(paths.mounts)) if point != paths.mounts]
-        made = [path for path in leftovers(self.site) if not path.startswith(paths.templates)]
-        return [*found, *links, *inside, *made]
+        return [*found, *links, *inside, *leftovers(self.site)]
 
 
 @pytest.fixture
@@ -160,6 +160,29 @@ def test_what_dies_is_started_again_and_a_reboot_brings_all_back(served: Guests)
     mounts.run("lxc-stop", "--kill", "--lxcpath", inside.folder, "--name", "files")
     mounts.run("umount", f"{one.paths.shown('files')}/docs")
     assert (one.restart(), one.works("docs"), one.drift()) == ([], True, [])
+
+
+def test_an_engine_that_is_killed_comes_up_to_a_whole_container_or_none(guests: Guests) -> None:
+    one, gateway = guests.site, guests.gateway()
+    one.apply(user())
+
+    def served(event: str) -> list[str]:
+        faults = [f"drift: {line}" for line in one.drift()] + ([] if guests.container().runs() else ["it stands still"])
+        if event:
+            one.remove(("gateway", "files"))
+            faults += guests.left()
+        return faults
+
+    steps = f"{STEPS}'((directory |configuration |limits )?(of )?container files|directories of gateway)"
+    assert every_point(one, lambda engine: engine.apply([gateway]), served, steps) > 4
+
+    def shown(event: str) -> list[str]:
+        faults = whole(one)
+        one.remove(("share", "files/docs"), destroy_data=True)
+        return faults + [f"{path} is left" for path in Path(one.paths.shown("files")).glob("docs")]
+
+    steps = f"{STEPS}'(mount point|.* in container files|share docs)"
+    assert every_point(one, lambda engine: engine.apply([one.share()]), shown, steps) > 3
 
 
 def begun(container: Container) -> str:

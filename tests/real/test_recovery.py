@@ -11,7 +11,7 @@ from lab import mounts
 from smbgateway.status import Status
 from smbgateway.watch import Watch
 
-from .crash import killed
+from .crash import JOURNAL, killed
 from .test_native import reboot
 from .world import Site, leftovers, site, user
 
@@ -50,7 +50,7 @@ def mended(site: Site) -> list[str]:
 
 def test_without_quorum_an_interrupted_change_waits_and_all_else_is_served(made: Site) -> None:
     late = made.share("late")
-    assert killed(made, 4, lambda engine: engine.apply([late]), steps_only=True)
+    assert killed(made, 4, lambda engine: engine.apply([late]), JOURNAL)
     reboot(made)
     with without_quorum(made):
         (said,) = made.restart()

@@ -23,7 +23,7 @@ from smbgateway.store import FileStore
 PASSWORD = "Open-Sesame-1"
 PROMPT = "smb: \\> "
 OURS = ("log", "cache", "lock", "pid", "ncalrpc", "state", "private", "client")  # directories that Samba fills
-LEFTOVERS = (".new-*", "proof-*", "login-*", "import*", ".smbgw-proof-*", "*.smbgw-*")
+LEFTOVERS = (".new-*", "proof-*", "login-*", "import", ".smbgw-proof-*", "*.smbgw-*")
 
 
 @dataclass(frozen=True)
@@ -309,8 +309,9 @@ def loops(root: Path) -> list[str]:
 
 def leftovers(site: Site) -> list[str]:
     """Files on their way into place, proofs, credentials, journals: nothing of the kind outlives an operation."""
-    root = Path(site.paths.root)
-    found = [str(path) for name in LEFTOVERS for path in root.rglob(name)]
+    named = [word for name in LEFTOVERS for word in ("-o", "-name", name)][1:]
+    skipped = ("-path", site.paths.templates, "-prune", "-o")
+    found = mounts.run("find", site.paths.root, *skipped, "(", *named, ")", "-print").splitlines()
     return found + [str(path) for path in Path(site.paths.journal).glob("*")] + sorted(site.engine.debts)
 
 
