@@ -1,6 +1,7 @@
 """The monitor as a whole: what it tells, keeps, publishes, and how it bears what goes wrong."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,9 @@ from smbgateway.model import Gateway, Levels, Share
 from smbgateway.quota.history import DAY, QUARTER
 from smbgateway.quota.levels import Standing
 from smbgateway.quota.published import Published, history_text, read_history
+from smbgateway.quota.reader import Reader
+from smbgateway.sources import Usage
+from smbgateway.sources.bulk import Batch, Found
 
 from .monitored import GI, NOON, Lab
 
@@ -87,6 +91,26 @@ def test_a_source_that_cannot_be_read_is_unknown_since_when_and_why(lab: Lab) ->
     lab.host.broken = ""
     lab.tick()
     assert (lab.row()["unknown"], lab.row()["at"]) == ("", int(lab.now))
+
+
+def test_an_answer_that_comes_after_its_round_counts_in_the_next_one() -> None:
+    come = threading.Event()
+
+    def slow() -> Found:
+        come.wait(10)
+        return {"files/docs": Usage(1, None, 2)}
+
+    reader, batch = Reader(lambda: NOON), Batch("slow", ["files/docs"], slow)
+    reader.read([batch], 0)
+    assert reader.readings == {}
+    come.set()
+    for thread in threading.enumerate():
+        if thread.name == "read slow":
+            thread.join()
+    come.clear()
+    reader.read([batch], 0)
+    come.set()
+    assert reader.readings["files/docs"].usage == Usage(1, None, 2)
 
 
 def test_that_a_share_cannot_be_read_is_told_once_and_when_it_can_again(lab: Lab) -> None:

@@ -70,7 +70,10 @@ class Reader:
         asked = {batch.name: batch for batch in batches}
         self._runs = {name: run for name, run in self._runs.items() if name in asked or not run.over}
         for name, batch in asked.items():
-            if name not in self._runs or self._runs[name].over:
+            former = self._runs.get(name)
+            if former and former.over:  # it may have come after the round that asked
+                self._take(former, batch)
+            if former is None or former.over:
                 self._runs[name] = Run(batch, self.clock)
         end = time.monotonic() + wait
         for name in asked:
