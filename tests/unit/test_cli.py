@@ -312,12 +312,12 @@ def test_a_story_on_a_terminal_gets_its_title_at_the_end(
     engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smbgateway.cli.session.Session.terminal", True)
-    monkeypatch.setattr("os.get_terminal_size", lambda: os.terminal_size((100, 24)))
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((100, 24)))
     engine.job(*progress(*STORY), ("done", RESULT), target="/v1/create")
     first, *lines = run("create", "docs")[1].split("\n")
     assert first == "creating share docs ..."
     assert lines[4] == "\x1b[5A\r\x1b[2Kcreated share docs on gateway lab\x1b[5B\r\\\\127.0.0.1\\docs"
-    monkeypatch.setattr("os.get_terminal_size", lambda: os.terminal_size((20, 10)))
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((20, 10)))
     assert "\x1b" not in run("create", "docs")[1]
 
 
