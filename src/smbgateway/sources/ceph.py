@@ -48,6 +48,10 @@ class Ceph:
         """Names of what lies in a directory of a CephFS."""
         return self._call("list", volume, path, said=["ls", f"{volume}:{path}"]).splitlines()
 
+    def forget(self, volume: str, entity: str, where: str) -> None:
+        """End what metadata servers still hold of mounts of a CephFS that this node had at a place, and has no more."""
+        self._call("forget", volume, entity, where, said=["tell", f"mds.{volume}", "session", "evict"])
+
     def usages(self, volume: str, names: list[str]) -> dict[str, dict[str, int]]:
         """By GROUP/NAME what subvolumes use, `limit` (0: none), bytes `free` in the pool; or an `error` number."""
         text = self._call("usages", volume, said=["getfattr", f"{volume}:/volumes"], stdin=json.dumps(names))

@@ -3,6 +3,7 @@
     ceph_call.py command CONF NAME JSON      a command of `ceph`, as JSON with its `prefix`; prints the answer
     ceph_call.py list CONF NAME VOLUME PATH  what lies in a directory of a CephFS, one name a line
     ceph_call.py usages CONF NAME VOLUME     what subvolumes use, a JSON list of GROUP/NAME on standard input
+    ceph_call.py forget CONF NAME VOLUME ENTITY WHERE  ends what is left of mounts at WHERE of this machine, by ENTITY
     ceph_call.py magic CONF NAME POOL SPACE IMAGE  the first four bytes of an RBD image, as Python writes them
 
 It ends with the error number of the cluster's answer, or with AWAY where the cluster could not be asked. It does what
@@ -44,6 +45,7 @@ def main() -> int:
         return AWAY
     verbs: dict[str, Callable[..., int]] = {
         "command": _command,
+        "forget": _forget,
         "list": _list,
         "magic": _magic,
         "usages": _usages,
@@ -58,6 +60,31 @@ def _command(cluster: Any, text: str) -> int:
     sys.stdout.write(answer.decode())
     sys.stderr.write(said)
     return abs(int(code))
+
+
+def _forget(cluster: Any, volume: str, entity: str, where: str) -> int:
+    """Sessions that no mount has any more: for a minute they would keep others from what they had open."""
+    import cephfs
+
+    code, answer, said = cluster.mon_command(json.dumps({"prefix": "fs get", "fs_name": volume, "format": "json"}), b"")
+    if code == 0:
+        client = cephfs.LibCephFS(rados_inst=cluster)
+        client.init()
+        for rank in json.loads(answer)["mdsmap"]["in"]:
+            code, said = _forget_at(client, f"{volume}:{rank}", entity, where)
+    sys.stderr.write(said)
+    return abs(int(code))
+
+
+def _forget_at(client: Any, server: str, entity: str, where: str) -> tuple[int, str]:
+    code, answer, said = client.mds_command(server, json.dumps({"prefix": "session ls", "format": "json"}), b"")
+    for session in json.loads(answer or "[]"):
+        about = session["client_metadata"]
+        here = about.get("hostname") == os.uname().nodename and about.get("mount_point", where) == where
+        if here and f"client.{about.get('entity_id')}" == entity:
+            evict = {"prefix": "session evict", "filters": [f"id={session['id']}"]}
+            code, _, said = client.mds_command(server, json.dumps(evict), b"")
+    return code, said
 
 
 def _list(cluster: Any, volume: str, path: str) -> int:

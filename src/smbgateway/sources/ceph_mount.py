@@ -1,5 +1,6 @@
 """A mount of a directory of a CephFS, with a key of its own that opens that directory alone."""
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -115,6 +116,8 @@ class CephMount:
             self._attach(self.root())
 
     def _attach(self, path: str) -> None:
+        with contextlib.suppress(CommandFailed):  # else it waits until the session of a mount that died times out
+            self.ceph.forget(self.volume, self.entity, self.where)
         if self._kernel_knows():
             options = f"name={self.entity.removeprefix('client.')},secretfile={self.key_file},conf={self.ceph.conf}"
             options += f",fs={self.volume},nodev,nosuid,noexec"
