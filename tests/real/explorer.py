@@ -33,7 +33,7 @@ try:
     question = struct.pack("!6H", 7, 0, 1, 0, 0, 0) + bytes([len(name)]) + name + bytes(1) + struct.pack("!2H", 1, 1)
     answer = ask(question, ("224.0.0.252", 5355))
     print(computer, socket.inet_ntoa(answer[-4:]))
-except TimeoutError:
+except OSError:  # no answer, or it is started anew just now
     print("nobody")
 """
 
