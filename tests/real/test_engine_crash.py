@@ -19,7 +19,8 @@ from .world import PASSWORD, Site, differences, site, snapshot, user
 def running(area: Path) -> Iterator[Site]:
     """A gateway that runs, with a user and a share that none of these tests may change."""
     with site(area, "crash") as one:
-        one.apply(one.gateway(), user(), one.share("other"))
+        other = [] if ceph.ELSEWHERE in os.environ else [one.share("other")]  # there a directory keeps no attributes
+        one.apply(one.gateway(), user(), *other)
         yield one
 
 
@@ -94,7 +95,25 @@ def cephfs_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
     return Corner({"kind": "cephfs", "subvolume": "cephfs/docs", "conf": str(cluster.conf)}, "40M", told)
 
 
-KINDS = ["image", "btrfs", "zfs", "cephfs"]
+def xfs_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    disk: mounts.Disk = fixture("xfs")
+
+    def told() -> list[str]:
+        files = [Path(name) for name in ("/etc/projects", "/etc/projid")]
+        lists = [line for file in files if file.exists() for line in file.read_text().splitlines()]
+        limits = mounts.run("xfs_quota", "-x", "-c", "report -p -n -N -b", disk.path).splitlines()
+        return [*os.listdir(disk.path), *lists, *(line for line in limits if line.split()[1:4] != ["0", "0", "0"])]
+
+    return Corner({"kind": "xfs", "path": f"{disk.path}/docs"}, "20M", told)
+
+
+def rbd_corner(site: Site, fixture: Callable[[str], Any]) -> Corner:
+    cluster: ceph.Cluster = fixture("cluster")
+    told = lambda: [cluster.tool("rbd", "ls", "rbd"), mounts.run("rbd", "showmapped")]  # noqa: E731
+    return Corner({"kind": "rbd", "image": "rbd/docs", "conf": str(cluster.conf)}, "300M", told)
+
+
+KINDS = ["image", "btrfs", "zfs", "cephfs", "rbd", pytest.param("xfs", marks=pytest.mark.uml)]
 
 
 @pytest.mark.parametrize("corner", KINDS, indirect=True)
