@@ -99,6 +99,7 @@ def test_a_quota_below_what_is_used_is_refused() -> None:
         ((-1, "no answer within 20 s"), "Ceph does not answer: no answer within 20 s"),
         ((AWAY, "[errno 110] RADOS timed out (error connecting to the cluster)"), "Ceph does not answer: [errno 110]"),
         ((AWAY, "[errno 13] RADOS permission denied (error connecting to the cluster)"), "does not let client.x in"),
+        ((AWAY, "rbd: no way in\n2026-11-29T17:56:01 -1 monclient: hunting"), "let client.x in: rbd: no way in"),
         ((AWAY, "python3-rados is not installed"), "python3-rados is not installed"),
     ],
 )

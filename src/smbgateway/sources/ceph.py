@@ -18,6 +18,7 @@ SECONDS = 20.0  # of waiting: for a manager that is away the library itself wait
 PAUSE = 10.0  # seconds in which a cluster that gave no answer is not asked again: each question would wait as long
 ABSENT, NOT_EMPTY, BUSY = errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY
 RBD_PATIENCE = ("--client-mount-timeout", "5", "--rados-mon-op-timeout", "10", "--rados-osd-op-timeout", "10")
+LOGGED = re.compile(r"\d{4}-\d\d-\d\dT")  # how a line of the library's log begins, which may come in between
 NO_CLUSTER = re.compile("couldn't connect to the cluster|unable to open config file")  # as rbd(8) says it
 
 
@@ -85,7 +86,8 @@ class Ceph:
             raise CommandFailed(said, error.code, error.output) from error
 
     def _unavailable(self, cause: str) -> Unavailable:
-        told = cause.splitlines()[-1] if cause else ""
+        lines = cause.splitlines()
+        told = ([line for line in lines if not LOGGED.match(line)] or lines or [""])[-1]
         if "not installed" in told:
             return Unavailable(told, hint="apt install ceph-common")
         if "conf_read_file" in told or "config file" in told:
