@@ -19,7 +19,10 @@ def chosen(lab: Lab, who: str) -> ClusterNode:
 
 
 def address_of(lab: Lab, node: ClusterNode) -> str:
-    return next(address for address in ADDRESSES if lab.holders(address) == [node.name])
+    """One that it has: a member that came back gets one a moment later."""
+    own = lambda: [address for address in ADDRESSES if lab.holders(address) == [node.name]]  # noqa: E731
+    until(lambda: own() != [], f"{node.name} has an address")
+    return own()[0]
 
 
 def mended(lab: Lab) -> bool:

@@ -44,6 +44,19 @@ init)
     while read -r address interface; do
         ip address delete "$address" dev "$interface" 2>/dev/null
     done <$own/ctdb/{public}
+    # One that was killed while it wrote leaves what it takes for broken, and would never start with. A copy is whole;
+    # where none can be made, the other members have it.
+    for file in $own/ctdb/var/persistent/*.tdb.[0-9] $own/ctdb/var/persistent/*.tdb.[0-9][0-9]; do
+        [ -e "$file" ] || continue
+        timeout 10 tdbtool "$file" check </dev/null 2>&1 | grep -q "integrity is OK" && continue
+        if timeout 10 tdbbackup -s .whole "$file"; then
+            echo "$file was left half written: it is mended"
+            mv "$file.whole" "$file"
+        else
+            echo "$file is broken: it is kept as $file.broken, and comes from another member"
+            mv --backup=numbered "$file" "$file.broken"
+        fi
+    done
     exit 0 ;;
 setup)
 {tunables}
