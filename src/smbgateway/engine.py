@@ -230,10 +230,10 @@ class Engine:
             except (GatewayError, OSError) as error:
                 said = [f"{gateway.title}: {error}"]
         self._brought_up(name, bool(said))
-        # What another node has not finished may yet be put back: looked at again as soon as it is ready.
+        # What another node has not finished may yet be put back: looked at again as soon as it is ready, or gone.
         for record in (*world.users.values(), *world.groups.values()):
             if record.state != "ready":
-                self.converged.pop((record.kind, record.key), None)
+                self.converged[record.kind, record.key] = ""
         return said
 
     def _brought_up(self, name: str, failed: bool) -> None:

@@ -95,6 +95,21 @@ def test_what_the_other_set_back_is_set_back_here(both: tuple[Site, Site]) -> No
     assert one.drift("first") == []
 
 
+def test_who_was_on_his_way_and_is_gone_is_removed_here(both: tuple[Site, Site]) -> None:
+    """The gateway is brought up while a user's record is on its way: he is no change when it is ready, but gone."""
+    one, two = both
+    watch = Watch(two.engine)
+    one.apply(user("bob"))
+    watch.look()
+    world = two.engine.site.world()
+    two.engine.site.store.save(world.users["bob"].sealed("creating"))
+    two.engine.bring_up("second")
+    two.engine.site.store.save(world.users["bob"])
+    one.remove(("user", "bob"))
+    watch.look()
+    assert two.drift("second") == []
+
+
 def test_an_own_change_is_not_done_twice(both: tuple[Site, Site]) -> None:
     one, _ = both
     watch = Watch(one.engine)
