@@ -13,6 +13,7 @@ It ends with the error number of the cluster's answer, or with AWAY where the cl
 import contextlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,11 +81,31 @@ def _forget_at(client: Any, server: str, entity: str, where: str) -> tuple[int, 
     code, answer, said = client.mds_command(server, json.dumps({"prefix": "session ls", "format": "json"}), b"")
     for session in json.loads(answer or "[]"):
         about = session["client_metadata"]
-        here = about.get("hostname") == os.uname().nodename and about.get("mount_point", where) == where
-        if here and f"client.{about.get('entity_id')}" == entity:
+        same = (f"client.{about.get('entity_id')}", about.get("mount_point")) == (entity, where)
+        if same and _is_own(session["entity"]["addr"]["addr"]) and not _runs(about.get("pid")):
             evict = {"prefix": "session evict", "filters": [f"id={session['id']}"]}
             code, _, said = client.mds_command(server, json.dumps(evict), b"")
     return code, said
+
+
+def _is_own(address: str) -> bool:
+    """Whether a client's HOST:PORT is of this machine: another may have the same mount by the same key."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+            tried.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _runs(pid: str | None) -> bool:
+    """Whether that is a ceph-fuse; one that has died has no command line any more, also while nobody heeds its end."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"ceph-fuse" in file.read()
+    except OSError:
+        return False
 
 
 def _list(cluster: Any, volume: str, path: str) -> int:
