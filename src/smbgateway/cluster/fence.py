@@ -31,9 +31,6 @@ FREEZE = 2.0  # seconds by which a sleep that is longer than it should be means 
 DEVICES = "/run/smbgateway/devices"  # in a container: those of the node
 FORWARDING = "3"  # linux/if_bridge.h
 OF_GUESTS = ("veth", "tap", "fwpr", "vnet")  # how links of guests are called: LXC, Proxmox VE, libvirt
-DEVICES = "/run/smbgateway/devices"  # in a container: those of the node
-FORWARDING = "3"  # linux/if_bridge.h
-OF_GUESTS = ("veth", "tap", "fwpr", "vnet")  # how links of guests are called: LXC, Proxmox VE, libvirt
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 
 

@@ -17,6 +17,7 @@ from ..host import Host
 from ..model import Cluster, Gateway, LxcMode
 from ..paths import Paths
 from ..samba.launch import SUPERVISOR, Inside
+from ..sources import cells
 from ..step import Ledger, Step
 from .lxc import PYTHON, SERVED, Lxc, bridge_faults, shifted
 
@@ -123,8 +124,7 @@ def forsaken(host: Host, paths: Paths, kept: set[str]) -> list[str]:
 def _remove(host: Host, paths: Paths, name: str) -> None:
     Container(host, paths.containers, name).stop()
     shown = paths.shown(name)
-    mounted = [line.split(" ")[4] for line in (host.read("/proc/self/mountinfo") or "").splitlines()]
-    for target in [path for path in mounted if path.startswith(f"{shown}/")]:
+    for target in [path for path in cells.mounts(host) if path.startswith(f"{shown}/")]:
         with contextlib.suppress(CommandFailed):  # its peer has gone
             host.run("umount", "--lazy", "--", target)
         host.run("rmdir", "--", target)
