@@ -26,6 +26,13 @@ def smb(lab: Lab, address: str, commands: str, share: str = "docs", user: str = 
     return lab.client.run("smbclient", f"//{address}/{share}", *login, "-c", commands, check=False)
 
 
+def address_of(lab: Lab, node: ClusterNode) -> str:
+    """One that it has: a member that came back gets one a moment later."""
+    own = lambda: [address for address in ADDRESSES if lab.holders(address) == [node.name]]  # noqa: E731
+    until(lambda: own() != [], f"{node.name} has an address")
+    return own()[0]
+
+
 def gap_of_death(lab: Lab, program: str, moves: bool = False) -> float:
     """How long a client waits where a program of its member is killed; where it `moves`, another has the address."""
     victim = lab.holder(ADDRESSES[0])

@@ -13,7 +13,7 @@ from lab.cluster import ClusterNode, Lab, Storage, cluster
 from lab.mounts import until
 from smbgateway.cluster.files import EXPIRY
 
-from .site import ADDRESSES, PASSWORD
+from .site import PASSWORD, address_of
 
 
 @dataclass
@@ -54,10 +54,6 @@ def whole(site: Site) -> Iterator[None]:
     until(lambda: site.lab.healthy() and site.lab.settled(), "all members are healthy", 90)
     yield
     site.lab.mend()
-
-
-def address_of(lab: Lab, node: ClusterNode) -> str:
-    return next(address for address in ADDRESSES if lab.holders(address) == [node.name])
 
 
 def test_a_leader_whose_ctdbd_dies_gives_the_lock_back_at_once(site: Site) -> None:

@@ -8,7 +8,7 @@ import pytest
 from lab.cluster import PUBLIC, ClusterNode, Lab
 from lab.mounts import until
 
-from .site import ADDRESSES, PASSWORD, gap_of_pulled_cable
+from .site import PASSWORD, address_of, gap_of_pulled_cable
 
 LATEST = 10.0  # seconds; the goal of the bench `partition` is 5
 
@@ -16,13 +16,6 @@ LATEST = 10.0  # seconds; the goal of the bench `partition` is 5
 def chosen(lab: Lab, who: str) -> ClusterNode:
     leader = lab.leader()
     return leader if who == "leader" else next(node for node in lab.nodes if node is not leader)
-
-
-def address_of(lab: Lab, node: ClusterNode) -> str:
-    """One that it has: a member that came back gets one a moment later."""
-    own = lambda: [address for address in ADDRESSES if lab.holders(address) == [node.name]]  # noqa: E731
-    until(lambda: own() != [], f"{node.name} has an address")
-    return own()[0]
 
 
 def mended(lab: Lab) -> bool:
