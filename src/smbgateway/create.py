@@ -118,8 +118,8 @@ def _mode_of(request: CreateRequest, site: Installation) -> str:
 
 def _proposal(request: CreateRequest, site: Installation) -> str:
     """The places with most free space; that of the root disk is only a form to fill in."""
-    all_offers = offers(site.host, site.paths.roots, request.name, site.proxmox)
-    fitting = [offer for offer in all_offers if _mode_of(request, site) in offer.modes]
+    mode, known = _mode_of(request, site), offers(site.host, site.paths.roots, request.name, site.proxmox)
+    fitting = [offer for offer in known if mode in offer.modes]
     found = [f"{o.source} ({show_size(o.free)} free, {o.where})" for o in fitting[:3]]
     forms = "--source KIND:SPEC (image:/srv/docs.img, zfs:tank/docs, btrfs:/pool/docs), --path DIRECTORY"
     return (
