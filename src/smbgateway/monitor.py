@@ -210,9 +210,7 @@ class Monitor:
                 notices.append(notice(event, watched.share, usage.used, usage.limit, told, watched.user))
             if standing is not watched.standing:
                 self._set(key, replace(watched, standing=standing))
-        if notices:
-            self.courier.tell(notices)  # before it is kept as told: twice is better than never
-            self.history.note(json.dumps(event_row(each)) for each in notices)
+        self._tell(notices)  # before it is kept as told: twice is better than never
         for key in judged:
             if not self._keep(key):
                 del self._judged_of[key]  # so that it is tried again
@@ -249,6 +247,10 @@ class Monitor:
         for doubt in self._doubts.judge(reasons, now):
             watched, node = self.watched[doubt.key], self.engine.site.node
             notices.append(doubt_notice(doubt, watched.share, watched.standing.level, watched.reading, now, node))
+        self._tell(notices)
+
+    def _tell(self, notices: list[Notice]) -> None:
+        """What the history shows as told too."""
         if notices:
             self.courier.tell(notices)
             self.history.note(json.dumps(event_row(each)) for each in notices)
