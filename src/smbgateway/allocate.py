@@ -1,5 +1,6 @@
 """What is chosen rather than observed: ids, SIDs, the node. Picked once, under the lock, and kept in the record."""
 
+import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -79,7 +80,7 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
     if isinstance(record, Gateway):
         update["sid"] = record.sid or _sid(world)
         before = world.gateways.get(record.name)
-        update["mode"] = record.mode if record.cluster else _mode(record.mode, before, world, node)
+        update["mode"] = record.mode if record.cluster else _mode(record, before, world, node)
         update["cluster"] = record.cluster and _cluster(record.cluster, before.cluster if before else None)
     elif isinstance(record, User):
         update["uid"] = record.uid or _free((user.uid for user in world.users.values()), node.taken)
@@ -90,11 +91,12 @@ def _choose(record: Resource, world: World, node: Node) -> Resource:
     return record.model_copy(update=update)
 
 
-def _mode(mode: Mode, before: Gateway | None, world: World, node: Node) -> Mode:
+def _mode(gateway: Gateway, before: Gateway | None, world: World, node: Node) -> Mode:
+    mode = gateway.mode
     update: dict[str, object] = {} if mode.node else {"node": node.name}
     if isinstance(mode, LxcMode | VmMode):
         chosen: dict[str, str | int | None] = {
-            "mac": _mac(),
+            "mac": _mac(gateway.name, mode),
             "template": node.template,
             "image": node.image,
             "vmid": _vmid(world, node.vmid),
@@ -121,9 +123,13 @@ def _vmid(world: World, first: int | None) -> int | None:
     return next(number for number in count(first) if number not in taken) if first else None
 
 
-def _mac() -> str:
-    """A random address of hardware, of those that belong to nobody (the second bit of the first byte)."""
-    return ":".join(f"{byte:02x}" for byte in b"\x02" + secrets.token_bytes(5))
+def _mac(gateway: str, mode: LxcMode | VmMode) -> str:
+    """An address of hardware, of those that belong to nobody (the second bit of the first byte).
+
+    One made again at the same place has the same: a new one stays unknown for a minute to who remembers the former.
+    """
+    words = f"{gateway} {mode.bridge} {mode.vlan} {mode.address or secrets.token_hex(5)}"
+    return ":".join(f"{byte:02x}" for byte in b"\x02" + hashlib.sha256(words.encode()).digest()[:5])
 
 
 def _free(used: Iterable[int | None], taken: Collection[int]) -> int:

@@ -1,11 +1,13 @@
 """Gateways in containers: the record, LXC's configuration, what LXC says."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smbgateway.allocate import Node, allocate
 from smbgateway.create import CreateRequest, resources
 from smbgateway.errors import CommandFailed, CommandMissing, Failed, Invalid
 from smbgateway.guests import cgroup
@@ -14,10 +16,11 @@ from smbgateway.guests.container import Container
 from smbgateway.guests.rooted import Rooted
 from smbgateway.guests.template import Recipe, package_version
 from smbgateway.installation import Installation
-from smbgateway.model import LxcMode, Share, parse, parse_source
+from smbgateway.model import Gateway, LxcMode, Share, parse, parse_source
 from smbgateway.modes.lxc import configuration
 from smbgateway.paths import Paths
 from smbgateway.store import MemoryStore
+from smbgateway.world import World
 
 from .fakes import Call, FakeHost
 from .machine import EmptyMachine, new_engine
@@ -52,6 +55,25 @@ def test_faults_of_a_record_are_told_by_field() -> None:
         "gateway.files.mode.memory: Input should be greater than or equal to 67108864",
         'gateway.files.mode.port: unknown field "port"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [({}, True), ({"memory": "1G"}, True), ({"address": "10.0.0.6/24"}, False), ({"vlan": 7}, False)],
+)
+def test_one_made_again_has_the_hardware_address_of_before(other: dict[str, Any], same: bool) -> None:
+    """Whoever knows the former would not find it: the neighbours of the node keep an address for a minute."""
+    node = Node("one", (), (), "trixie-1", 0)
+
+    def mac(**more: Any) -> str:
+        mode = {"kind": "lxc", "bridge": "br0", "address": "10.0.0.5/24", **more}
+        (record,) = allocate(parse([{"kind": "gateway", "name": "files", "mode": mode}]), World({}, {}, {}, {}), node)
+        assert isinstance(record, Gateway)
+        assert isinstance(record.mode, LxcMode)
+        return record.mode.mac
+
+    assert (mac() == mac(**other)) is same
+    assert re.fullmatch("02(:[0-9a-f]{2}){5}", mac())
 
 
 def test_the_configuration_of_a_container() -> None:
