@@ -16,6 +16,7 @@ from .sources.cells import closed_way
 from .step import Change, Ledger, Step
 from .world import World
 
+SPREAD = 15.0  # seconds that other members have to serve what is new
 Tell = Callable[[str, str, float], None]  # name of a thing, what became of it, seconds
 
 
@@ -190,6 +191,20 @@ class Convergence:
         result.proofs.append(proof)
         result.warnings += [f"share {proof.share}: {warning}" for warning in proof.warnings]
         tell(f"share {proof.share}", f"proved: {proof.text}", proof.seconds)
+
+    def spread(self, former: World, wanted: Sequence[Resource], tell: Tell) -> list[str]:
+        """Wait for other members of clusters to serve new shares, which they adopt once these are ready; warnings."""
+        blueprint, started = self.site.blueprint(former.staged(wanted)), time.monotonic()
+        warnings = []
+        for share in [record for record in wanted if isinstance(record, Share) and former.get(record) is None][:MANY]:
+            gateway = blueprint.world.gateways[share.gateway]
+            if gateway.cluster and self.site.runs(gateway):
+                addresses = [each.address.partition("/")[0] for each in gateway.cluster.addresses]
+                left = Prover(blueprint.instance(gateway)).unserved(share.name, addresses, started + SPREAD)
+                warnings += [f"{share.title}: {why}" for why in left]
+                if not left:
+                    tell(share.title, "served at every address", time.monotonic() - started)
+        return warnings
 
     def backward(self, former: World, removed: Sequence[Resource], ledger: Ledger, destroy: bool) -> Result:
         """Remove what records stand for; data stays unless `destroy`, and mostly its limit. Raises GatewayError."""

@@ -99,7 +99,7 @@ class Engine:
                 raise self._undone(error, ledger, journal, former, wanted) from error
             journal.close()
         result.outcomes = [outcome(record, former.get(record)) for record in wanted]
-        result.warnings += self._advice(wanted, former.staged(wanted))
+        result.warnings += self._advice(wanted, former.staged(wanted)) + self.convergence.spread(former, wanted, tell)
         result.changes = ledger.changes
         return result
 

@@ -24,6 +24,7 @@ from .instance import Instance, scratch
 from .session import Session
 
 SHADOW_PORT = 445  # in a network namespace of its own
+AGAIN = 0.2  # seconds until a member is asked again
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,25 @@ class Prover:
             return self._said(candidate, "login"), ""
         finally:
             self.host.run("rm", "-f", "--", credentials)
+
+    def unserved(self, share: str, addresses: Sequence[str], until: float) -> list[str]:
+        """Ask for a share at addresses of other members too, until a time.monotonic(); why it is not served at some."""
+        sessions = [
+            Session(self.host, f"{self.instance.own}/client.conf", address, self.instance.port) for address in addresses
+        ]
+        return [why for session in sessions if (why := self._awaited(session, share, until))]
+
+    @staticmethod
+    def _awaited(session: Session, share: str, until: float) -> str:
+        while True:
+            try:
+                session.exists(share)
+            except NotProved as error:
+                if time.monotonic() > until:
+                    return error.reason
+                time.sleep(AGAIN)
+            else:
+                return ""
 
     def _as_guest(self, candidate: Candidate) -> tuple[str, str]:
         """What can be proved where no user has access."""
