@@ -14,6 +14,7 @@ from smbgateway.modes.proxmox_guest import canonical
 from smbgateway.modes.proxmox_lxc import BASE, MODULES, OURS, ProxmoxLxc, folder
 from smbgateway.paths import Paths
 from smbgateway.proxmox.client import Proxmox
+from smbgateway.samba.instance import Instance
 from smbgateway.step import Ledger, Step, StepFailed
 
 from .machine import new_engine
@@ -172,6 +173,7 @@ def test_the_engine_takes_the_next_number_where_another_was_faster(
     monkeypatch.setattr(Container, "read", lambda container, path: None)
     monkeypatch.setattr(Container, "write", lambda container, path, text, mode=0o644: None)
     engine = new_engine(str(tmp_path))
+    monkeypatch.setattr(Instance, "await_answer", lambda instance: None)  # no Samba runs
     vars(engine.site)["host"] = api.host
     vars(engine.site)["proxmox"] = api
     node.guests[100] = Guest("lxc", {"hostname": "other"})
