@@ -326,7 +326,9 @@ def nodes(*flags: int) -> bytes:
 class Played(threading.Thread):
     """A ctdbd that answers at its socket: member 2 of three, the second unreachable; the leader is the first."""
 
-    ANSWERS: ClassVar = {15: (0, b""), 23: (0, b""), 35: (2, b""), 91: (0, nodes(0, 3, 2)), 138: (0, b"\5\0\0\0")}
+    ANSWERS: ClassVar = {
+        15: (0, b""), 23: (0, b""), 35: (2, b""), 91: (0, nodes(0, 3, 2)), 125: (0, b""), 138: (0, b"\5\0\0\0"),
+    }  # fmt: skip
 
     def __init__(self, own: Path) -> None:
         super().__init__(daemon=True)
@@ -350,6 +352,8 @@ class Played(threading.Thread):
             self.messages.append(body)
             return
         (opcode,) = struct.unpack_from("=I", body)
+        if opcode == 125:
+            self.messages.append(body[28:])
         status, data = self.ANSWERS[opcode]
         if opcode == 91:
             connection.sendall(ctdbd.message(2, ctdbd.LEADER, struct.pack("=I", 0)))
@@ -367,12 +371,15 @@ def test_what_a_member_sees_is_asked_of_ctdbd(tmp_path: Path) -> None:
     with contextlib.closing(ctdbd.Ctdbd(str(tmp_path))) as asked:
         asked.allow_takeover()
         asked.call_election()
+        asked.set_link(2, "eth0", up=False)
     for _ in range(200):
-        if len(played.messages) == 2:
+        if len(played.messages) == 4:
             break
         time.sleep(0.01)
     assert played.messages[0] == struct.pack("=QI", 0xFB03 << 48, 16) + bytes(20)
     assert played.messages[1] == struct.pack("=QII", 0xF101 << 48, 4, 0xFFFFFFFF)
+    assert played.messages[2][:24] == b"eth0" + bytes(20)
+    assert played.messages[3] == struct.pack("=QIIIQ", 0xFB00 << 48, 16, 2, 0, 0) + bytes(4)
 
 
 def test_who_left_is_no_member_and_a_leader_may_be_gone() -> None:

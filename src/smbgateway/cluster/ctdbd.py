@@ -20,8 +20,8 @@ from .quorum import View
 MAGIC, VERSION = 0x43544442, 1
 MESSAGE, CONTROL, REPLY = 5, 7, 8
 HERE, CONNECTED, NOBODY = 0xF0000001, 0xF0000004, 0xFFFFFFFF  # in place of the number of a member
-GET_RECMODE, REGISTER, GET_PNN, GET_NODEMAP, GET_RUNSTATE = 15, 23, 35, 91, 138
-LEADER, DISABLE_TAKEOVER_RUNS = 0xF101 << 48, 0xFB03 << 48
+GET_RECMODE, REGISTER, GET_PNN, GET_NODEMAP, SET_LINK, GET_RUNSTATE = 15, 23, 35, 91, 125, 138
+LEADER, TAKEOVER_RUN, DISABLE_TAKEOVER_RUNS = 0xF101 << 48, 0xFB00 << 48, 0xFB03 << 48
 FLAGS = {0x01: "DISCONNECTED", 0x02: "UNHEALTHY", 0x04: "DISABLED", 0x08: "BANNED", 0x20: "STOPPED"}
 RUNNING = 5  # the state of a ctdbd that has its first recovery and its start behind it
 DELETED, NODE = 0x10, struct.Struct("=II28x")  # number, flags, and a socket address
@@ -35,9 +35,9 @@ def packet(operation: int, to: int, number: int, body: bytes) -> bytes:
     return HEADER.pack(HEADER.size + len(body), MAGIC, VERSION, 0, operation, to, 0, number) + body
 
 
-def control(opcode: int, number: int, srvid: int = 0) -> bytes:
-    """CTDB_REQ_CONTROL to the ctdbd that it is sent to, without data."""
-    return packet(CONTROL, HERE, number, struct.pack("=IIQIII", opcode, 0, srvid, 0, 0, 0))
+def control(opcode: int, number: int, srvid: int = 0, data: bytes = b"") -> bytes:
+    """CTDB_REQ_CONTROL to the ctdbd that it is sent to."""
+    return packet(CONTROL, HERE, number, struct.pack("=IIQIII", opcode, 0, srvid, 0, 0, len(data)) + data)
 
 
 def message(to: int, srvid: int, data: bytes) -> bytes:
@@ -98,6 +98,14 @@ class Ctdbd:
         """
         self._send(message(HERE, LEADER, struct.pack("=I", NOBODY)))
 
+    def set_link(self, pnn: int, interface: str, up: bool) -> None:
+        """Tell whether an interface leads somewhere; addresses leave one that does not, at once. Raises OSError.
+
+        As `ctdb setifacelink` (struct ctdb_iface), and then what the leader would be asked for within a second.
+        """
+        self._ask(SET_LINK, data=struct.pack("=18sHI", interface.encode(), up, 0))
+        self._send(message(CONNECTED, TAKEOVER_RUN, struct.pack("=I4xQ", pnn, 0)))
+
     def close(self) -> None:
         """End the connection."""
         if self._socket:
@@ -123,11 +131,11 @@ class Ctdbd:
             os.close(folder)
         return connection
 
-    def _ask(self, opcode: int, srvid: int = 0) -> tuple[int, bytes]:
+    def _ask(self, opcode: int, srvid: int = 0, data: bytes = b"") -> tuple[int, bytes]:
         """Status and data of the answer."""
         self._number += 1
         number = self._number
-        self._send(control(opcode, number, srvid))
+        self._send(control(opcode, number, srvid, data))
         deadline = time.monotonic() + WAIT
         while True:
             operation, answered, body = self._receive(deadline)

@@ -45,6 +45,7 @@ class Fence:
         self.had_quorum: bool | None = None
         self.pid: int | None = None  # of ctdbd
         self.mourned: int | None = None  # the leader that is gone, for which an election was called
+        self.links: dict[str, bool] = {}  # what ctdbd was told of interfaces
         self.why = "starts"
         self.stood_still = 0.0  # seconds
 
@@ -69,6 +70,8 @@ class Fence:
     def look(self) -> None:
         """One round."""
         former, self.pid = self.pid, self._pid("/run/ctdb/ctdbd.pid")
+        if former != self.pid:
+            self.links = {}
         if self.pid is None or (former is not None and former != self.pid):
             self.stop("ctdbd is gone")
             self._note_quorum(False)
@@ -86,6 +89,7 @@ class Fence:
             self.stop(verdict.why)
         if verdict.quorum and view:
             self._call_election(view)
+            self._tell_links(view)
 
     def _judge(self, view: View | None) -> Verdict:
         order = self._order()
@@ -98,6 +102,14 @@ class Fence:
                 self.ctdbd.call_election()
         self.mourned = view.lost_leader
 
+    def _tell_links(self, view: View) -> None:
+        """Whose cable was pulled, or is back; ctdbd begins with all in."""
+        for interface in {interface for _, interface in self._public()}:
+            if (up := self._leads_out(interface)) != self.links.get(interface, True):
+                with contextlib.suppress(OSError):
+                    self.ctdbd.set_link(view.pnn, interface, up)
+                    self.links[interface] = up
+
     def _order(self) -> dict[str, Any]:
         """What the record says, which may change at any time."""
         return dict(json.loads(self.node.read(f"{self.own}/ctdb/fence.json") or "{}"))
@@ -107,8 +119,10 @@ class Fence:
         return int(pid) if pid.isdigit() and os.path.exists(f"/proc/{pid}") else None
 
     def _linked(self) -> bool:
-        links = {interface for _, interface in self._public()}
-        return any(map(has_carrier, links)) and has_uplink(str(self._order().get("bridge", "")))
+        return any(self._leads_out(interface) for interface in {interface for _, interface in self._public()})
+
+    def _leads_out(self, interface: str) -> bool:
+        return has_carrier(interface) and has_uplink(str(self._order().get("bridge", "")))
 
     def _public(self) -> list[tuple[str, str]]:
         lines = (self.node.read(f"{self.own}/ctdb/{PUBLIC}") or "").splitlines()
