@@ -91,7 +91,14 @@ def victim(lab: Lab, who: str) -> tuple[ClusterNode, str]:
     until(lambda: whole(lab), "all members are healthy", 90)
     leader = lab.leader()
     node = leader if who == "leader" else next(each for each in lab.nodes if each is not leader)
-    return node, next(address for address in ADDRESSES if lab.holders(address) == [node.name])
+    until(
+        lambda: _addresses(lab, node) != [], f"{node.name} has an address", 30
+    )  # who came back gets one a moment later
+    return node, _addresses(lab, node)[0]
+
+
+def _addresses(lab: Lab, node: ClusterNode) -> list[str]:
+    return [address for address in ADDRESSES if lab.holders(address) == [node.name]]
 
 
 def repair(lab: Lab, node: ClusterNode) -> None:

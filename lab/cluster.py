@@ -113,6 +113,9 @@ class Machine:
             time.sleep(0.02)
         self.holder.kill()
         self.holder.wait()
+        for interface in self.bridges:  # its network lives on while a socket of the dead waits for an answer
+            with contextlib.suppress(RuntimeError):  # it was never plugged
+                run("ip", "link", "delete", self.outside(interface))
 
 
 @dataclass
