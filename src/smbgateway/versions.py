@@ -38,6 +38,8 @@ class Versions:
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self.engine, self.clock = engine, clock
         self._next: dict[str, tuple[str, float]] = {}  # share: digest looked at, when to look again
+        self._world: World | None = None
+        self._scheduled: list[Share] = []  # those of that world which have a schedule
 
     def all(self, key: str) -> list[str]:
         """The names of a share's snapshots, oldest first. Raises GatewayError."""
@@ -99,10 +101,12 @@ class Versions:
     def serve(self, world: World) -> list[str]:
         """Take what schedules want now and delete what they keep no longer; returns what could not be."""
         now, said = self.clock(), []
-        for share in world.shares.values():
+        if world is not self._world:
+            self._world, self._scheduled = world, [each for each in world.shares.values() if each.snapshots.total]
+        for share in self._scheduled:
             digest, after = self._next.get(share.key, ("", 0.0))
             looked = digest == share.digest and 0 < after - now <= HOUR
-            if share.snapshots.total and share.state == "ready" and not looked and self._free(share, world):
+            if share.state == "ready" and not looked and self._free(share, world):
                 said += self._serve(share, now)
         return said
 

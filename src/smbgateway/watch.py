@@ -61,9 +61,9 @@ class Watch:
         if (moved := self._records_moved()) or due or self._world is None:
             self._world, self._read = self.engine.site.world(), time.monotonic()
             self._adopt(self._world)
+            self._tell(self.engine.recovery.release(self._world))
         self._tell(self.moves.look(self._world))
         self._revive(self._world)
-        self._tell(self.engine.recovery.release(self._world))
         self._tell(self.versions.serve(self._world))
         self._tell(self.storages.heed(self._world))
         if due:
