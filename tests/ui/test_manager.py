@@ -50,6 +50,13 @@ def test_add_storage_opens_the_wizard_which_makes_a_share_that_a_client_uses(bar
     gateway.remove("share", "share")
 
 
+def test_our_words_are_in_the_language_of_proxmox_ve(bare: Page, gateway: Gateway) -> None:
+    bare.context.add_cookies([{"name": "PVELangCookie", "value": "de", "url": gateway.browser.url}])
+    manager(gateway).open(bare)
+    add(bare)
+    expect(bare.get_by_role("radio", name="Auf diesem Knoten")).to_have_attribute("aria-checked", "true")
+
+
 def test_faults_of_the_api_come_to_their_fields(bare: Page, gateway: Gateway) -> None:
     manager(gateway).open(bare)
     add(bare)
