@@ -29,7 +29,7 @@ from .quota.forecast import Forecast
 from .quota.history import EVENTS, QUARTER, History
 from .quota.levels import Event, Standing, judge, judge_forecast
 from .quota.outlook import outlook
-from .quota.published import POINTS, Published
+from .quota.published import Packer, Published
 from .quota.reader import Reader, Reading
 from .quota.rows import Row, Watched, row, user_row
 from .quota.telling import doubt_notice, notice
@@ -46,6 +46,8 @@ HOUR = 3600.0
 OUTLOOKS = 300  # made anew in one round, the oldest first
 TURN = 120.0  # seconds that a member of a cluster leaves to those before it to tell
 CALM = 900.0  # seconds without a trouble, after which it is over: on a full disk every other write may go well
+Seen = tuple[int, int | None, str, float]  # bytes used, limit, digest of the share, when its outlook was made
+NEVER: tuple[Seen, float] = (-1, None, "", 0.0), 0.0
 TOPIC = "smbgateway-monitor"
 
 
@@ -64,6 +66,7 @@ class Monitor:
         self.textfile = textfile  # what Prometheus is told, for its node exporter
         site = engine.site
         self.history = History(site.paths.history)
+        self.packer = Packer(self.history)
         self.published = Published(site.paths.config, site.node)
         self.elsewhere = Elsewhere(self.published.folder, site.node, self.published.told)
         self.reader, self.bulk = Reader(clock), Bulk(site.host)
@@ -75,7 +78,7 @@ class Monitor:
         self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
         self.changed: dict[str, int] = {}  # the round in which a row became what it is
         self._marks: dict[str, object] = {}
-        self._judged_of: dict[str, object] = {}  # what each was judged by; without a change there is nothing to say
+        self._judged_of: dict[str, tuple[Seen, float]] = {}  # by what, where a change says more; the end of its outlook
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
         self._doubts: Doubts | None = None  # as told before the start: the history knows
         self._sizes = Sizes(engine)
@@ -172,10 +175,23 @@ class Monitor:
         if self._folded != now // QUARTER:
             self.history.fold(now)
             self._folded = int(now // QUARTER)
-        self._look_ahead(fresh, now)
-        self._judge(world, fresh, now)
+        stirred = self._stirred(world, fresh, now)
+        self._look_ahead(stirred, now)
+        self._judge(world, stirred, now)
         self._doubt(now)
         self._publish(world, now, elapsed)
+
+    def _stirred(self, world: World, fresh: Mapping[str, Usage], now: float) -> dict[str, Usage]:
+        """Those with something new to say, maybe: not those that are as they were, with an outlook that holds."""
+        shared = {name for name, gateway in world.gateways.items() if gateway.cluster}  # by members, who may have told
+        found = {}
+        for key, usage in fresh.items():
+            (used, limit, digest, made), until = self._judged_of.get(key, NEVER)
+            share = self.watched[key].share
+            same = used == usage.used and limit == usage.limit and digest == share.digest
+            if not (same and made <= now < until) or share.gateway in shared:
+                found[key] = usage
+        return found
 
     def _look_ahead(self, fresh: Mapping[str, Usage], now: float) -> None:
         """New outlooks, where another would say something else."""
@@ -197,14 +213,17 @@ class Monitor:
         judged = []
         for key, usage in fresh.items():
             watched = self.watched[key]
-            seen = (usage.used, usage.limit, watched.share.digest, watched.outlook and watched.outlook.at)
-            same = self._judged_of.get(key) == seen and watched.standing.settled
+            made = watched.outlook
+            seen = (usage.used, usage.limit, watched.share.digest, made.at if made else 0.0)
             gateway = world.gateways[watched.share.gateway]
-            if same and not gateway.cluster:
+            if self._judged_of.get(key, NEVER)[0] == seen and not gateway.cluster:
                 continue
-            self._judged_of[key] = seen
+            self._judged_of.pop(key, None)
             judged.append(key)
             standing, events = self._judged(watched, usage, gateway, now)
+            if standing.settled:
+                holds = made and not made.due(now, usage.used, usage.limit)
+                self._judged_of[key] = seen, made.until if made and holds else 0.0
             for event in events:
                 told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
                 notices.append(notice(event, watched.share, usage.used, usage.limit, told, watched.user))
@@ -213,7 +232,7 @@ class Monitor:
         self._tell(notices)  # before it is kept as told: twice is better than never
         for key in judged:
             if not self._keep(key):
-                del self._judged_of[key]  # so that it is tried again
+                self._judged_of.pop(key, None)  # so that it is tried again
 
     def _judged(self, watched: Watched, usage: Usage, gateway: Gateway, now: float) -> tuple[Standing, list[Event]]:
         """Of the members of a cluster the first tells; another when that one has not done so for a while."""
@@ -228,12 +247,12 @@ class Monitor:
 
     def _keep(self, key: str) -> bool:
         """Publish what was told, of users no more than that: they are many, and a file costs. False: it failed."""
-        standing, levels = self.watched[key].standing, self.watched[key].share.levels
-        wanted = (standing.level, standing.since, standing.limit, standing.filling, levels)
+        standing, share = self.watched[key].standing, self.watched[key].share
+        wanted = (standing.level, standing.since, standing.limit, standing.filling, share.digest)
         quiet = self.watched[key].user and standing.level == "ok" and not standing.filling and key not in self._kept
         if quiet or self._kept.get(key) == wanted:
             return True
-        kept = self.published.keep(key, standing, levels)
+        kept = self.published.keep(key, standing, share.levels)
         if kept:
             self._kept[key] = wanted
         return kept
@@ -258,8 +277,7 @@ class Monitor:
     def _publish(self, world: World, now: float, elapsed: float) -> None:
         shares = [key for key, watched in self.watched.items() if not watched.user]
         if self.published.due(now, len(shares)):
-            points = self.history.quarters(now - (POINTS + 1) * QUARTER, now)
-            self.published.write_history({key: points.get(key, []) for key in shares}, now)
+            self.published.write_history(self.packer.text(shares, now), now, len(shares))
         if elapsed - self._cleaned >= HOUR:
             self._cleaned = elapsed
             self.history.clean(now, elapsed, self.watched)

@@ -11,7 +11,7 @@ import pytest
 from smbgateway.model import Gateway, Levels, Share
 from smbgateway.quota.history import DAY, QUARTER
 from smbgateway.quota.levels import Standing
-from smbgateway.quota.published import Published, history_text, read_history
+from smbgateway.quota.published import Published, history_text, last_quarter, pack, read_history
 from smbgateway.quota.reader import Reader
 from smbgateway.sources import Usage
 from smbgateway.sources.bulk import Batch, Found
@@ -43,6 +43,16 @@ def test_a_level_is_told_once_kept_and_taken_back(lab: Lab) -> None:
     assert [(event["kind"], event["level"], event["former"]) for event in told] == [
         ("cleared", "ok", "critical"), ("worse", "critical", "notice"), ("raised", "notice", "ok"),
     ]  # fmt: skip
+
+
+def test_what_was_seen_once_and_went_back_is_forgotten(lab: Lab) -> None:
+    lab.host.used["docs"] = 7 * GI
+    lab.tick(times=10)
+    for _ in range(3):
+        lab.host.used["docs"] = 8 * GI
+        assert lab.tick() == []
+        lab.host.used["docs"] = 7 * GI
+        assert lab.tick(times=2) == []
 
 
 def test_after_a_restart_nothing_is_told_again(lab: Lab) -> None:
@@ -245,10 +255,10 @@ def test_the_second_member_of_a_cluster_says_nothing_of_what_the_first_has_told(
 
 def published_by(lab: Lab, node: str, used: int, limit: int | None) -> None:
     """The file of another node that watches `far/docs`."""
-    at = int(lab.now) // QUARTER * QUARTER - QUARTER
+    at = last_quarter(lab.now)
     folder = Path(f"{lab.engine.site.paths.config}/history")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{node}.json").write_text(history_text({"far/docs": [(at, used, limit)]}, lab.now))
+    (folder / f"{node}.json").write_text(history_text({"far/docs": pack([(at, used, limit)], at)}, at))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smbgateway.quota.history import DAY, HOUR, KEPT, QUARTER, Bucket, History
+from smbgateway.quota.history import DAY, HOUR, KEPT, QUARTER, TOGETHER, Bucket, History
 
 START = 1_800_000_000 // DAY * DAY
 GI = 2**30
@@ -150,7 +150,31 @@ def test_a_file_broken_in_the_middle_is_noticed_where_it_is_read(history: Histor
 def test_a_new_file_is_seeded_with_what_was_published(history: History) -> None:
     history.seed({"files/docs": [(START, 5, 10), (START + QUARTER, 6, 10)]})
     assert [b.used for b in history.buckets("files/docs", "quarter", 0, START + DAY)] == [5, 6]
-    assert history.quarters(0, START + DAY) == {"files/docs": [(START, 5, 10), (START + QUARTER, 6, 10)]}
+    assert history.quarters("files/docs", 0, START + DAY) == [(START, 5, 10), (START + QUARTER, 6, 10)]
+    assert history.quarters("files/docs", START + 1, START + DAY) == [(START + QUARTER, 6, 10)]
+    assert history.quarters("files/none", 0, START + DAY) == []
+
+
+def test_a_round_of_many_shares_is_kept_whole(history: History) -> None:
+    samples = {f"files/s{number}": (number, None if number % 2 else GI) for number in range(2 * TOGETHER + 7)}
+    assert history.add(START, 0, samples)
+    for name, (used, limit) in samples.items():
+        assert [(each.used, each.limit) for each in history.buckets(name, "raw", START, START)] == [(used, limit)]
+
+
+def test_another_era_begins_where_what_was_read_may_have_changed(history: History) -> None:
+    now = filled(history, HOUR)
+    era = history.era
+    history.add(now + 60, now + 60, {"files/docs": (7, None)})
+    history.fold(now + 60)
+    assert history.era == era
+    history.add(now - HOUR, now + 120, {"files/docs": (7, None)})
+    assert history.era == era + 1
+    history.seed({"files/docs": [(START - QUARTER, 5, 10)]})
+    assert history.era == era + 2
+    history.close()
+    history.open()
+    assert history.era == era + 3
 
 
 def test_a_full_disk_is_told_and_passes(history: History) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smbgateway.model import Levels
-from smbgateway.quota.history import QUARTER, Point
+from smbgateway.quota.history import QUARTER, History, Point
 from smbgateway.quota.levels import Standing
 from smbgateway.quota.published import (
     LARGEST,
     POINTS,
+    Packer,
     Published,
+    carry,
     history_text,
     last_quarter,
     pack,
@@ -30,6 +33,23 @@ GI = 2**30
 
 def series(count: int, step: int = GI // 100) -> list[Point]:
     return [(LAST - QUARTER * number, 5 * GI - step * number, 10 * GI) for number in reversed(range(count))]
+
+
+class Quarters(History):
+    """A history that tells what a test says, and how many points it was asked for."""
+
+    def __init__(self, points: Mapping[str, Sequence[Point]]) -> None:
+        super().__init__("")
+        self.points, self.read = points, 0
+
+    def quarters(self, name: str, begin: int, end: int) -> list[Point]:
+        found = [point for point in self.points[name] if begin <= point[0] <= end]
+        self.read += len(found)
+        return found
+
+
+def text_of(shares: Mapping[str, Sequence[Point]]) -> str:
+    return Packer(Quarters(shares)).text(shares, NOW)
 
 
 def test_the_last_quarter_is_one_that_is_over() -> None:
@@ -54,14 +74,52 @@ def test_gaps_and_changed_limits_are_kept() -> None:
 
 
 def test_exactly_the_last_hundred_points_are_published() -> None:
-    found = read_history(history_text({"files/docs": series(300)}, NOW))
+    found = read_history(text_of({"files/docs": series(300)}))
     assert [at for at, _, _ in found["files/docs"]] == [at for at, _, _ in series(POINTS)]
 
 
 def test_of_very_many_shares_the_file_has_fewer_points() -> None:
-    text = history_text({f"files/s{number}": series(POINTS) for number in range(3000)}, NOW)
+    text = text_of({f"files/s{number}": series(POINTS) for number in range(3000)})
     assert len(text) <= LARGEST
     assert len(read_history(text)["files/s7"]) == 25
+
+
+FIGURES = st.integers(0, 2**18) | st.integers(2**26, 2**28)
+LIMITS = st.sampled_from([10 * GI] * 9 + [None])
+
+
+@given(st.lists(st.none() | st.tuples(FIGURES, LIMITS), max_size=9), st.integers(0, 5), st.integers(1, 4))
+def test_what_is_carried_on_is_as_packed_anew(
+    figures: list[tuple[int, int | None] | None], quarters: int, count: int
+) -> None:
+    points = [(LAST - QUARTER * number, *figure) for number, figure in enumerate(figures) if figure][::-1]
+    before = LAST - QUARTER * quarters
+    former = pack([point for point in points if point[0] <= before], before, count)
+    carried = carry(former, [point for point in points if point[0] > before], quarters, count)
+    assert carried in (None, pack(points, LAST, count))
+
+
+@pytest.mark.parametrize("limit", [None, 10 * GI])
+def test_only_new_points_are_read_unless_others_may_have_changed(limit: int | None) -> None:
+    steady = [(LAST + QUARTER * number, 3 * GI + number, limit) for number in range(-POINTS, 8)]
+    shares = {"files/docs": steady, "files/new": steady}
+    quarters = Quarters(shares)
+    packer = Packer(quarters)
+
+    def read(now: int, names: Sequence[str] = ("files/docs",)) -> int:
+        before, text = quarters.read, packer.text(names, now)
+        last = last_quarter(now)
+        assert text == history_text({name: pack(shares[name], last) for name in names}, last)
+        return quarters.read - before
+
+    assert read(NOW) == POINTS
+    assert read(NOW + 2 * QUARTER) == 2
+    assert read(NOW + 2 * QUARTER) == 0
+    assert read(NOW + 3 * QUARTER, list(shares)) == 1 + POINTS  # one came
+    quarters.era += 1
+    assert read(NOW + 4 * QUARTER) == POINTS
+    assert read(NOW + QUARTER) == POINTS  # the clock was set back
+    assert read(NOW + 2 * QUARTER) == 1
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"last": 1, "shares": {"a/b": 7}}'])
@@ -117,7 +175,7 @@ def test_files_of_shares_that_are_gone_go(tmp_path: Path) -> None:
 def test_the_history_is_written_once_a_turn_also_after_a_restart(tmp_path: Path) -> None:
     published = Published(str(tmp_path), "one")
     assert published.due(NOW, 1)
-    published.write_history({"files/docs": series(POINTS)}, NOW)
+    published.write_history(text_of({"files/docs": series(POINTS)}), NOW, 1)
     os.utime(published.history, (NOW, NOW))
     assert not published.due(NOW + 1, 1)
     assert not Published(str(tmp_path), "one").due(NOW + 1, 1)
@@ -127,7 +185,7 @@ def test_the_history_is_written_once_a_turn_also_after_a_restart(tmp_path: Path)
 def test_the_history_of_all_nodes_is_read_and_the_own_one_counts(tmp_path: Path) -> None:
     for node, shares in (("two", ("files/docs", "files/far")), ("one", ("files/docs",))):
         points = series(1 if node == "one" else 2)
-        Published(str(tmp_path), node).write_history(dict.fromkeys(shares, points), NOW)
+        Published(str(tmp_path), node).write_history(text_of(dict.fromkeys(shares, points)), NOW, len(shares))
     (tmp_path / "history/broken.json").write_text("{")
     found = Published(str(tmp_path), "one").read()
     assert {key: len(points) for key, points in found.items()} == {"files/docs": 1, "files/far": 2}

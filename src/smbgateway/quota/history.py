@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Literal, NamedTuple, TypeVar
 
 Grain = Literal["raw", "quarter", "hour", "day"]
@@ -20,6 +21,7 @@ WIDTHS: dict[Grain, int] = {"raw": 1, "quarter": QUARTER, "hour": HOUR, "day": D
 COARSER: dict[Grain, Grain] = {"raw": "quarter", "quarter": "hour", "hour": "day"}
 FORGOTTEN = 30 * DAY  # after which the history of a share that is gone goes
 EVENTS = 1000
+TOGETHER = 250  # samples in one statement: one each costs twice the time
 JUMP = 300.0  # seconds by which clock and elapsed time may drift apart between two samples
 SET = 1_700_000_000  # a clock before this (2023) was never set
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -70,6 +72,7 @@ class History:
         self.path, self.trouble = path, ""
         self.said: list[str] = []  # what happened to it, to be told once
         self.fresh = False  # it was made anew, and knows nothing
+        self.era = 0  # another number: what was read before may have changed, not only grown
         self._connection: sqlite3.Connection | None = None
         self._series: dict[str, int] = {}
         self._lock = threading.RLock()
@@ -92,8 +95,12 @@ class History:
 
     def _add(self, database: sqlite3.Connection, at: int, samples: Mapping[str, tuple[int, int | None]]) -> bool:
         self._name(database, samples)
-        rows = [(at, self._series[name], used, limit) for name, (used, limit) in samples.items()]
-        database.executemany("INSERT OR REPLACE INTO raw VALUES (?, ?, ?, ?)", rows)
+        series = self._series
+        rows = [(at, series[name], used, limit) for name, (used, limit) in samples.items()]
+        for start in range(0, len(rows), TOGETHER):
+            part = rows[start : start + TOGETHER]
+            places = ", ".join(["(?, ?, ?, ?)"] * len(part))
+            database.execute(f"INSERT OR REPLACE INTO raw VALUES {places}", list(chain.from_iterable(part)))  # noqa: S608
         return True
 
     def _name(self, database: sqlite3.Connection, names: Iterable[str]) -> None:
@@ -115,6 +122,8 @@ class History:
             begin = marks.get(target, 0)
             if not end - KEPT[source] < begin <= end:  # never folded, off for long, or the clock was set back
                 begin = (end - KEPT[source]) // width * width
+            if begin == end:
+                continue
             values = {"width": width, "begin": begin, "end": end}
             database.execute(FOLD_RAW if source == "raw" else FOLD.format(source=source, target=target), values)
             database.execute("INSERT OR REPLACE INTO folded VALUES (?, ?)", (target, end))
@@ -126,10 +135,12 @@ class History:
             self._do(lambda database: self._clean(database, int(now), set(known)), None)
 
     def _clean(self, database: sqlite3.Connection, now: int, known: set[str]) -> None:
-        database.execute("DELETE FROM raw WHERE at < ? OR at > ?", (oldest("raw", now), now + HOUR))
+        database.execute("DELETE FROM raw WHERE at < ?", (oldest("raw", now),))  # with OR it would read all there is
+        database.execute("DELETE FROM raw WHERE at > ?", (now + HOUR,))
         for grain in COARSER.values():
-            bounds = [(identity, oldest(grain, now), now + DAY) for identity in self._series.values()]
-            database.executemany(f"DELETE FROM {grain} WHERE series = ? AND (at < ? OR at > ?)", bounds)  # noqa: S608
+            for old, bound in (("<", oldest(grain, now)), (">", now + DAY)):
+                rows = [(identity, bound) for identity in self._series.values()]
+                database.executemany(f"DELETE FROM {grain} WHERE series = ? AND at {old} ?", rows)  # noqa: S608
         for name in self._series.keys() - known:
             self._forget(database, name, now)
 
@@ -144,6 +155,7 @@ class History:
 
     def seed(self, points: Mapping[str, Iterable[Point]]) -> None:
         """Put points of quarters into a file that was made anew."""
+        self.era += 1
         self._do(lambda database: self._seed(database, points), None)
         self.fresh = False
 
@@ -200,15 +212,14 @@ class History:
 
         return self._do(read, [])
 
-    def quarters(self, begin: float, end: float) -> dict[str, list[Point]]:
-        """The quarters of all shares."""
+    def quarters(self, name: str, begin: int, end: int) -> list[Point]:
+        """What a share used, and its limit, at the end of the quarters that began from `begin` to `end`."""
         query = "SELECT at, used, bound FROM quarter WHERE series = ? AND at BETWEEN ? AND ? ORDER BY at"
 
-        def read(database: sqlite3.Connection) -> dict[str, list[Point]]:
-            rows = {n: database.execute(query, (i, int(begin), int(end))).fetchall() for n, i in self._series.items()}
-            return {name: points for name, points in rows.items() if points}
+        def read(database: sqlite3.Connection) -> list[Point]:
+            return database.execute(query, (self._series.get(name), begin, end)).fetchall()
 
-        return self._do(read, {})
+        return self._do(read, [])
 
     # -- the file ---------------------------------------------------------------------------------------------------
 
@@ -260,6 +271,7 @@ class History:
         self.fresh = self.fresh or not os.path.exists(self.path)
         connection = sqlite3.connect(self.path, timeout=5, check_same_thread=False)
         self._connection = connection
+        self.era += 1
         os.chmod(self.path, 0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # WAL: whole after a crash, less the last moments
@@ -285,6 +297,7 @@ class History:
         self._last = (at, elapsed)
         if jump:
             self._settled = elapsed + DAY
+            self.era += 1
             way = "on" if jump > 0 else "back"
             self.said.append(f"the clock went {way} by {abs(jump):.0f} s: nothing old is removed for a day")
 

@@ -13,14 +13,14 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..errors import GatewayError
 from ..host import Node
 from ..model import Levels
-from .history import QUARTER, Point
+from .history import QUARTER, History, Point
 from .levels import RANKS, Standing
 
 POINTS = 100
@@ -28,13 +28,14 @@ DIGITS = 100_000  # a figure in units is smaller
 LARGEST = 900_000  # bytes; pmxcfs takes no file above 1 MiB
 FEW = 100  # shares up to which the file is rewritten twice an hour
 OFTEN, SELDOM = 1800, 3600  # seconds between two writes
+SMALLEST = 1024  # unit
 
 
 def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, Any]:
     """The points of one share on the grid that ends at `last`; null where nothing is known."""
     known = {point[0] // QUARTER * QUARTER: point for point in points}
     grid = list(map(known.get, range(last - QUARTER * (count - 1), last + 1, QUARTER)))
-    unit, highest = 1024, max([point[1] for point in grid if point], default=0)
+    unit, highest = SMALLEST, max([point[1] for point in grid if point], default=0)
     while highest // unit >= DIGITS:
         unit *= 2
     limits: list[list[int | None]] = []
@@ -44,6 +45,19 @@ def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, A
             former = point[2]
             limits.append([number, point[2]])
     return {"unit": unit, "used": [point and round(point[1] / unit) for point in grid], "limit": limits}
+
+
+def carry(former: Mapping[str, Any], new: Sequence[Point], quarters: int, count: int) -> dict[str, Any] | None:
+    """As `pack`, some quarters later; None where a gap, another limit or another unit asks for all the points."""
+    (_, limit), *others = former["limit"] or [(0, None)]
+    if others or len(new) != quarters or any(point[2] != limit for point in new):
+        return None
+    unit = former["unit"]
+    used = [*former["used"], *(round(point[1] / unit) for point in new)][-count:]
+    if len(used) < count or None in used:
+        return None
+    same = max(used) < DIGITS and (unit == SMALLEST or max(used) > DIGITS // 2)
+    return {"unit": unit, "used": used, "limit": [[0, limit]]} if same else None
 
 
 def unpack(packed: Mapping[str, Any], last: int) -> list[Point]:
@@ -57,15 +71,9 @@ def unpack(packed: Mapping[str, Any], last: int) -> list[Point]:
     return points
 
 
-def history_text(shares: Mapping[str, Sequence[Point]], now: float) -> str:
-    """The file of one node; of very many shares as many points as it holds."""
-    last, count = last_quarter(now), POINTS
-    while True:
-        packed = {name: pack(points, last, count) for name, points in sorted(shares.items())}
-        text = json.dumps({"interval": QUARTER, "last": last, "shares": packed}, separators=(",", ":")) + "\n"
-        if len(text) <= LARGEST or count == 1:
-            return text
-        count //= 2
+def history_text(packed: Mapping[str, Any], last: int) -> str:
+    """The file of one node, of shares that are packed."""
+    return json.dumps({"interval": QUARTER, "last": last, "shares": packed}, separators=(",", ":")) + "\n"
 
 
 def last_quarter(now: float) -> int:
@@ -80,6 +88,37 @@ def read_history(text: str) -> dict[str, list[Point]]:
         return {name: unpack(packed, int(body["last"])) for name, packed in body["shares"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+class Packer:
+    """Packs the points of shares for one file after another, and reads only those that are new, where that will do."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._former: dict[str, dict[str, Any]] = {}
+        self._last = self._era = 0
+
+    def text(self, shares: Collection[str], now: float) -> str:
+        """The file of one node; of very many shares as many points as it holds."""
+        last, count, era = last_quarter(now), POINTS, self.history.era
+        if era != self._era or last < self._last:
+            self._former = {}
+        while True:
+            packed = {name: self._pack(name, last, count) for name in sorted(shares)}
+            text = history_text(packed, last)
+            if len(text) <= LARGEST or count == 1:
+                break
+            count //= 2
+        self._former, self._last, self._era = packed, last, era
+        return text
+
+    def _pack(self, name: str, last: int, count: int) -> dict[str, Any]:
+        quarters, former = (last - self._last) // QUARTER, self._former.get(name)
+        if former and quarters <= count:
+            new = self.history.quarters(name, self._last + QUARTER, last)
+            if carried := carry(former, new, quarters, count):
+                return carried
+        return pack(self.history.quarters(name, last - QUARTER * (count - 1), last), last, count)
 
 
 def turn(node: str, now: float, shares: int) -> int:
@@ -161,10 +200,10 @@ class Published:
                 self._turn = turn(self.node, os.stat(self.history).st_mtime, shares)
         return turn(self.node, now, shares) != self._turn
 
-    def write_history(self, shares: Mapping[str, Sequence[Point]], now: float) -> None:
+    def write_history(self, text: str, now: float, shares: int) -> None:
         """Write the last points of all shares of this node."""
-        if self._write(self.history, history_text(shares, now)):
-            self._turn = turn(self.node, now, len(shares))
+        if self._write(self.history, text):
+            self._turn = turn(self.node, now, shares)
 
     def read(self) -> dict[str, list[Point]]:
         """The points that any node published."""

@@ -11,7 +11,7 @@ import statistics
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, repeat
 from operator import itemgetter, lt, sub, truediv
 from typing import Literal, NamedTuple
 
@@ -76,16 +76,16 @@ def trends(points: Sequence[Sample]) -> list[Trend]:
 def measure(points: Sequence[Sample], window: float) -> Trend:
     """The trend over the last `window` seconds of points that are in order of time, at least one."""
     cleaned = distinct(points[bisect_left(points, points[-1][0] - window, key=itemgetter(0)) :])
-    jumps = usage_jumps(cleaned)
-    times, used, _ = columns(cleaned)
+    times, used, limits = columns(cleaned)
+    jumps = usage_jumps(times, used)
     span, change = times[-1] - times[0], used[-1] - used[0]
-    seen = Trend(window, span, len(cleaned), change, tuple(sorted_jumps(cleaned, jumps)))
+    seen = Trend(window, span, len(cleaned), change, tuple(sorted_jumps(times, limits, jumps)))
     if len(cleaned) < LEAST:
         return seen
-    trend, added = _with_rate(seen, times, _without(cleaned, jumps)), [jump for jump in jumps if jump.size > 0]
+    trend, added = _with_rate(seen, times, _without(times, used, jumps)), [jump for jump in jumps if jump.size > 0]
     if not added:
         return trend
-    fallen = _without(cleaned, [jump for jump in jumps if jump.size < 0])
+    fallen = _without(times, used, [jump for jump in jumps if jump.size < 0])
     return replace(trend, surprise=_with_rate(seen, times, fallen).spread)
 
 
@@ -103,9 +103,8 @@ def distinct(points: Sequence[Sample]) -> Sequence[Sample]:
     return [points[0], *(after for before, after in pairwise(points) if after[0] > before[0])]
 
 
-def usage_jumps(points: Sequence[Sample]) -> list[Jump]:
+def usage_jumps(times: Sequence[float], used: Sequence[int]) -> list[Jump]:
     """Changes far faster than usual, with what belongs to them. What grew lately is none: it may go on, or return."""
-    times, used, _ = columns(points)
     rates = _rates(times, used)
     if not rates:
         return []
@@ -130,9 +129,8 @@ def _rates(times: Sequence[float], used: Sequence[int]) -> list[float]:
     return list(map(truediv, map(sub, used[1:], used), map(sub, times[1:], times)))
 
 
-def sorted_jumps(points: Sequence[Sample], jumps: Iterable[Jump]) -> list[Jump]:
+def sorted_jumps(times: Sequence[float], limits: Sequence[int | None], jumps: Iterable[Jump]) -> list[Jump]:
     """Jumps of usage and of the quota in order of time."""
-    times, _, limits = columns(points)
     quotas = [
         Jump(times[i - 1], times[i], (limits[i] or 0) - (limits[i - 1] or 0), "quota")
         for i in (range(1, len(limits)) if len(set(limits)) > 1 else ())
@@ -141,14 +139,13 @@ def sorted_jumps(points: Sequence[Sample], jumps: Iterable[Jump]) -> list[Jump]:
     return sorted([*jumps, *quotas], key=lambda jump: jump.at)
 
 
-def _without(points: Sequence[Sample], jumps: Sequence[Jump]) -> Sequence[float]:
+def _without(times: Sequence[float], used: Sequence[int], jumps: Sequence[Jump]) -> Sequence[float]:
     """Usage as if it had gone on as usual during the jumps."""
-    times, used, _ = columns(points)
     if not jumps:
         return used
     level, usual = float(used[0]), statistics.median(_rates(times, used))
     series = [level]
-    for (before, former, _), (at, after, _) in pairwise(points):
+    for (before, former), (at, after) in pairwise(zip(times, used, strict=True)):
         within = any(jump.began <= before < jump.at for jump in jumps)
         level += usual * (at - before) if within else after - former
         series.append(level)
@@ -161,11 +158,9 @@ def _with_rate(seen: Trend, times: Sequence[float], used: Sequence[float]) -> Tr
     parts = days if whole else min(PARTS, seen.points - 1)
     width = DAY if whole else seen.span / parts
     levels = _levels(times, used, width, parts)
-    slopes = [
-        (after - before) / (apart * width)
-        for apart in range(1, parts + 1)
-        for before, after in zip(levels, levels[apart:], strict=False)
-    ]
+    slopes: list[float] = []
+    for apart in range(1, parts + 1):
+        slopes += map(truediv, map(sub, levels[apart:], levels), repeat(apart * width))
     grown = [(after - before) / width for before, after in pairwise(levels)]
     earlier, later = grown[: parts // 2], grown[(parts + 1) // 2 :]
     former = statistics.fmean(earlier)
