@@ -3,6 +3,7 @@
 The archive is that of `PVE_SMBGATEWAY_MIRROR` and `PVE_SMBGATEWAY_SECURITY`, by default Debian's own.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -31,13 +32,22 @@ def tar_file() -> Path:
     made = recipe()
     packages = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]
     file = CACHE / f"template-{made.suite}-{packages}.tar"
-    if not file.exists():
-        CACHE.mkdir(mode=0o700, exist_ok=True)
-        scratch = CACHE / f"templates-{os.getpid()}"
-        Templates(Node(), str(scratch)).build(made, f"{file}.new")
-        mounts.run("rm", "-rf", "--one-file-system", scratch)
-        os.rename(f"{file}.new", file)
+    with building(file) as absent:
+        if absent:
+            scratch = CACHE / f"templates-{os.getpid()}"
+            Templates(Node(), str(scratch)).build(made, f"{file}.new")
+            mounts.run("rm", "-rf", "--one-file-system", scratch)
+            os.rename(f"{file}.new", file)
     return file
+
+
+@contextmanager
+def building(file: Path) -> Iterator[bool]:
+    """Whether a file is still to be built, by one process at a time: who else asks for it waits."""
+    CACHE.mkdir(mode=0o700, exist_ok=True)
+    with Path(f"{file}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not file.exists()
 
 
 @dataclass

@@ -9,20 +9,20 @@ from smbgateway.guests.machine import Machine
 from smbgateway.host import Node
 
 from . import mounts
-from .containers import CACHE, recipe
+from .containers import CACHE, building, recipe
 
 
 def disk_file() -> Path:
     """A disk, built where there is none of this recipe yet."""
     file = CACHE / f"machine-{recipe().suite}-{Images.version()}.qcow2"
-    if not file.exists():
-        CACHE.mkdir(mode=0o700, exist_ok=True)
-        scratch = CACHE / f"images-{os.getpid()}"
-        try:
-            Images(Node(), str(scratch)).build(recipe(), f"{file}.new")
-        finally:
-            mounts.run("rm", "-rf", "--one-file-system", scratch)
-        os.rename(f"{file}.new", file)
+    with building(file) as absent:
+        if absent:
+            scratch = CACHE / f"images-{os.getpid()}"
+            try:
+                Images(Node(), str(scratch)).build(recipe(), f"{file}.new")
+            finally:
+                mounts.run("rm", "-rf", "--one-file-system", scratch)
+            os.rename(f"{file}.new", file)
     return file
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import settings
@@ -21,9 +22,31 @@ NOT_RUN = ("skipped", "xfailed", "xpassed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What needs another kernel runs in ring `vm` alone, which asks for it: -m uml."""
+    """What needs another kernel runs in ring `kernels` alone, which asks for it: -m uml."""
     config.option.markexpr = config.option.markexpr or "not uml"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ./test ends what hangs: say where, and clean up
+    # ./test ends what hangs: say where, and clean up. Where workers run the tests, they do both.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if config.getoption("dist", "no") != "no":
+        signal.signal(signal.SIGTERM, end_workers)
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Worker(config))
+
+
+def end_workers(number: int, frame: FrameType | None) -> None:
+    """Pass the signal on; when they have ended, so do we."""
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        os.kill(int(pid), number)
+
+
+class Worker:
+    """Says where it was interrupted: pytest-xdist does not."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[KeyboardInterrupt]) -> None:
+        with self.capture.global_and_fixture_disabled():
+            print(excinfo.getrepr(style="short"), file=sys.stderr)
 
 
 def count(config: pytest.Config, *outcomes: str) -> int:

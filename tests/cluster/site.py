@@ -1,5 +1,6 @@
 """What the cluster of the tests serves."""
 
+import json
 import time
 from typing import Any
 
@@ -57,3 +58,21 @@ def gap_of_pulled_cable(lab: Lab, lost: ClusterNode, address: str) -> float:
         lost.link("eth0", True)
         until(lambda: lab.healthy() and lab.settled(), "all members are healthy", 60)
     return gap
+
+
+def wanted(node: ClusterNode, members: list[int], **more: Any) -> dict[str, Any]:
+    """The record with other members: apply finds the numbers that they have."""
+    now = json.loads(node.cli("gateway", "show", "files", "--json"))
+    chosen = [{"node": f"n{number}", "address": f"10.77.1.{number}"} for number in members]
+    return {**now, "cluster": {**now["cluster"], "members": chosen, **more}}
+
+
+def agree(lab: Lab, members: list[int]) -> bool:
+    """Whether the record is settled, and every member of it serves and knows these members, all with an address."""
+    now = json.loads((lab.area / "store/config/gateways/files.json").read_text())
+    nodes = [lab.node(number) for number in members]
+    numbers = [at for at, each in enumerate(now["cluster"]["members"]) if not each["removed"]]
+    views = [node.view() for node in nodes]
+    known = all(view and sorted(view.flags) == numbers and not any(view.flags.values()) for view in views)
+    names = {node.name for node in nodes}
+    return known and now["state"] == "ready" and lab.settled() and {lab.holders(a)[0] for a in ADDRESSES} <= names

@@ -1,38 +1,17 @@
 """Few members: two of them, one that is left, none; and all of them back. A client writes all the time."""
 
-import json
 import random
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from lab.cluster import PUBLIC, ClusterNode, Lab
 from lab.mounts import until
 
-from .site import ADDRESSES, PASSWORD
+from .site import ADDRESSES, PASSWORD, agree, wanted
 
 LATEST = 10.0  # seconds; the goal of the bench `partition` is 5
-
-
-def wanted(node: ClusterNode, members: list[int], **more: Any) -> dict[str, Any]:
-    """The record with other members: apply finds the numbers that they have."""
-    now = json.loads(node.cli("gateway", "show", "files", "--json"))
-    chosen = [{"node": f"n{number}", "address": f"10.77.1.{number}"} for number in members]
-    return {**now, "cluster": {**now["cluster"], "members": chosen, **more}}
-
-
-def agree(lab: Lab, members: list[int]) -> bool:
-    """Whether the record is settled, and every member of it serves and knows these members, all with an address."""
-    now = json.loads((lab.area / "store/config/gateways/files.json").read_text())
-    nodes = [lab.node(number) for number in members]
-    numbers = [at for at, each in enumerate(now["cluster"]["members"]) if not each["removed"]]
-    views = [node.view() for node in nodes]
-    known = all(view and sorted(view.flags) == numbers and not any(view.flags.values()) for view in views)
-    names = {node.name for node in nodes}
-    return known and now["state"] == "ready" and lab.settled() and {lab.holders(a)[0] for a in ADDRESSES} <= names
 
 
 def silent(lab: Lab) -> bool:
@@ -114,40 +93,3 @@ def test_of_two_that_part_the_one_with_the_lock_serves(two: Lab) -> None:
         for interface in ("eth0", "eth1"):
             leader.link(interface, True)
         until(lambda: agree(two, [1, 2]), "two serve again", 90)
-
-
-@pytest.mark.parametrize("victim", [1, 3], ids=["who-is-asked", "who-leaves"])
-def test_an_engine_dies_while_members_change(lab: Lab, victim: int) -> None:
-    """Whenever that is, what comes of it is one of both; and the same order again is carried out."""
-    pause = random.uniform(0.1, 2.5)
-    print(f"engine {victim} is killed after {pause:.2f} s")
-    node = lab.node(victim)
-    for members in ([1, 2], [1, 2, 3]):
-        order = wanted(lab.node(1), members)
-        thread = threading.Thread(target=tried, args=(lab.node(1), order))
-        thread.start()
-        time.sleep(pause)  # the moment is what is varied
-        node.kill_engine()
-        node.start_engine()
-        node.wait_for_engine()
-        thread.join()
-        until(lambda: agree(lab, [1, 2]) or agree(lab, [1, 2, 3]), "the members are those of the record", 120)
-        lab.node(1).apply(wanted(lab.node(1), members))
-        until(lambda: agree(lab, members), "the order is carried out", 90)  # noqa: B023
-
-
-def tried(node: ClusterNode, order: dict[str, Any]) -> None:
-    try:
-        node.apply(order)
-    except RuntimeError as error:
-        print(f"told: {error}")
-
-
-def test_a_member_is_added(lab: Lab) -> None:
-    """A fourth, with a number that nobody had; while a client writes."""
-    with lab.another() as fourth, lab.recorder(ADDRESSES[0], "docs", "alice", PASSWORD) as client:
-        lab.node(1).apply(wanted(lab.node(1), [1, 2, 3, 4]))
-        until(lambda: agree(lab, [1, 2, 3, 4]), "four serve", 90)
-        lab.node(2).apply(wanted(lab.node(1), [1, 2, 3]))
-        until(lambda: agree(lab, [1, 2, 3]) and fourth.supervisor() is None, "three serve", 90)
-        client.gap(time.monotonic() - 1)
