@@ -61,6 +61,8 @@ def measured(root: Path, kind: str, where: Path, count: int) -> dict[str, float]
         body = {"name": f"s{number}", "gateway": "files", "source": {"kind": kind, "path": str(where / f"s{number}")}}
         store.save(Share.model_validate({**body, "quota": GI if kind == "btrfs" else None}).sealed("ready"))
     engine = Engine(store, paths, Node(), "one")
+    world = engine.site.world()
+    os.makedirs(engine.site.blueprint(world).mode(world.gateways["files"]).sizes)  # where clients are told of sizes
     on = [0.0]
     app = make(engine)
     monitor: Monitor = app.state.monitor
@@ -79,6 +81,7 @@ def measured(root: Path, kind: str, where: Path, count: int) -> dict[str, float]
         raise RuntimeError(f"{known} of {count} shares were read: {next(iter(monitor.rows.values()))}")
     answers = [asyncio.run(asked(app, "/v1/quota")) for _ in range(5)]
     monitor.history.close()
+    monitor._sizes._thread.join()  # what it says goes before the answer
     return {
         "seconds": statistics.median(walls[1:]), "share": statistics.median(spent[1:]) / count,
         "memory": scale.most, "answer": statistics.median(answers),
