@@ -9,7 +9,7 @@ from .history import QUARTER, History
 from .trend import DAY, WINDOWS, Sample, Trend, measure
 
 LONG = 2 * DAY  # from which on hours are enough
-SOONEST, LATEST = 3600.0, 6 * 3600.0  # seconds until it is made anew
+SOONEST, LATEST = 2 * 3600.0, 6 * 3600.0  # seconds until it is made anew; what moves is news before
 PART = 24  # of the time that was seen, after which more is known
 FEW, SPARSE = 10 * DAY, 3  # beyond so long a time, one of so many hours is enough
 TRUSTED = 6 * 3600.0  # seconds seen, from which on somebody is woken by a forecast: a first copy is no habit
