@@ -29,6 +29,7 @@ LARGEST = 900_000  # bytes; pmxcfs takes no file above 1 MiB
 FEW = 100  # shares up to which the file is rewritten twice an hour
 OFTEN, SELDOM = 1800, 3600  # seconds between two writes
 SMALLEST = 1024  # unit
+FIGURE = 6  # bytes of one in the file, mostly
 
 
 def pack(points: Sequence[Point], last: int, count: int = POINTS) -> dict[str, Any]:
@@ -103,6 +104,8 @@ class Packer:
         last, count, era = last_quarter(now), POINTS, self.history.era
         if era != self._era or last < self._last:
             self._former = {}
+        while count > 1 and len(shares) * count * FIGURE > LARGEST:  # not tried: all of them take 90 MB
+            count //= 2
         while True:
             packed = {name: self._pack(name, last, count) for name in sorted(shares)}
             text = history_text(packed, last)
