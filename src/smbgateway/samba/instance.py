@@ -214,8 +214,24 @@ class Instance:
             self.host.run("test", "-x", SMBD)
         except CommandFailed as error:
             raise CommandMissing("smbd", "samba") from error
+        self._end_former()
         self.launcher.start(self.gateway.name, self.own)
         self.await_answer()
+
+    def _end_former(self) -> None:
+        """Wait for the smbd of a supervisor that was killed: for a moment it answers in place of the new one."""
+        deadline = time.monotonic() + STOP_WAIT
+        while pid := self._smbd():
+            if time.monotonic() > deadline:
+                with contextlib.suppress(CommandFailed):  # it has just ended
+                    self.host.run("kill", "-KILL", pid)
+            time.sleep(0.02)
+
+    def _smbd(self) -> str:
+        """Its pid, empty where it is not running."""
+        pid = (self.host.read(f"{self.own}/pid/smbd.pid") or "").strip()
+        words = (self.host.read(f"/proc/{pid}/cmdline") or "").split("\0") if pid.isdigit() else []
+        return pid if f"--configfile={self.conf}" in words else ""
 
     def await_answer(self) -> None:
         """Wait until smbd takes connections; where it does not, all is stopped. Raises Failed."""
