@@ -78,6 +78,17 @@ def mount_area() -> Iterator[Path]:
         shutil.rmtree(area)
 
 
+@contextmanager
+def copied(directory: Path, copy: Path) -> Iterator[None]:
+    """Here a directory is a copy of itself while the block runs: what is changed in it, nobody else sees."""
+    run("cp", "--archive", directory, copy)
+    run("mount", "--bind", copy, directory)
+    try:
+        yield
+    finally:
+        run("umount", "--lazy", directory)
+
+
 def mounts_below(directory: Path) -> list[str]:
     """Mount points at and below a directory, in the order they were mounted."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()

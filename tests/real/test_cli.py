@@ -6,7 +6,6 @@ import os
 import pty
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,17 +18,12 @@ from smbgateway import __version__
 from smbgateway.paths import Paths
 
 from .receiving import web_server
+from .world import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, "-m", "smbgateway.cli"]
 PASSWORD = "correct horse 1"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Whole installations for tests: engine, gateways and clients in a corner of the test's area; all ends with them."""
 
 import contextlib
+import functools
+import itertools
 import os
 import shutil
 import socket
@@ -120,7 +122,10 @@ class Site:
         """Whether a client writes and reads a file and nothing goes wrong."""
         name = f"probe-{time.monotonic_ns()}"
         said = self.smb(share, f"put /etc/hostname {name}; get {name} /dev/null; del {name}", **more)
-        return "NT_STATUS_" not in said and "putting file" in said
+        works = "NT_STATUS_" not in said and "putting file" in said
+        if not works:
+            print(f"a client is told: {said}")
+        return works
 
     def end(self) -> None:
         """Stop every gateway of this site, whatever its records say, and remove all."""
@@ -173,9 +178,18 @@ def processes_of(own: Path) -> list[int]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody has, and that this process is not given again soon."""
+    for port in ports(os.getpid()):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
+@functools.cache
+def ports(pid: int) -> Iterator[int]:
+    """Below those of outgoing connections; other processes begin elsewhere."""
+    first, count = 10000, 22000
+    return (first + (pid * 1009 + number) % count for number in itertools.count())
 
 
 def user(name: str = "alice", password: str | None = PASSWORD, **more: Any) -> dict[str, Any]:
