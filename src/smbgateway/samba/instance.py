@@ -221,11 +221,11 @@ class Instance:
     def _end_former(self) -> None:
         """Wait for the smbd of a supervisor that was killed: for a moment it answers in place of the new one."""
         deadline = time.monotonic() + STOP_WAIT
-        while pid := self._smbd():
-            if time.monotonic() > deadline:
-                with contextlib.suppress(CommandFailed):  # it has just ended
-                    self.host.run("kill", "-KILL", pid)
+        while (pid := self._smbd()) and time.monotonic() < deadline:
             time.sleep(0.02)
+        if pid:
+            with contextlib.suppress(CommandFailed):  # it has just ended
+                self.host.run("kill", "-KILL", pid)
 
     def _smbd(self) -> str:
         """Its pid, empty where it is not running."""
