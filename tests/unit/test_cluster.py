@@ -24,6 +24,7 @@ from smbgateway.paths import Paths
 from smbgateway.samba import supervise
 from smbgateway.samba.instance import Instance
 from smbgateway.samba.launch import Spawn
+from smbgateway.samba.proof import Prover
 from smbgateway.store import MemoryStore
 from smbgateway.world import World
 
@@ -529,3 +530,16 @@ def test_a_log_that_has_become_long_begins_anew(tmp_path: Path, monkeypatch: pyt
         supervise.cut(str(log))
         writer.write("more")
     assert ((tmp_path / "ctdb.log.old").read_text(), log.read_text()) == ("long\n", "more")
+
+
+def test_a_new_share_is_awaited_at_each_address_and_where_it_is_missing_is_told() -> None:
+    def asked(address: str, *said: str) -> list[Call]:
+        argv = ("smbclient", "--configfile=/own/client.conf", "--port=445", "-N", f"//{address}/docs", "-c", "exit")
+        return [Call(argv, f"tree connect failed: NT_STATUS_{word}\n", 1) for word in said]
+
+    served, late = asked("10.0.0.1", "ACCESS_DENIED"), asked("10.0.0.2", "BAD_NETWORK_NAME", "ACCESS_DENIED")
+    host = FakeHost([*served, *late, *asked("10.0.0.3", "BAD_NETWORK_NAME")])
+    prover = Prover(Instance(host, Gateway(name="files"), "/own", Spawn(host)))
+    told = prover.unserved("docs", ["10.0.0.1", "10.0.0.2", "10.0.0.3"], time.monotonic() + 0.5)
+    assert [line.partition(":")[0] for line in told] == ["share docs is not served at 10.0.0.3"]
+    assert len(host.done) > 4, "it asks again"
