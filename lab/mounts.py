@@ -17,12 +17,14 @@ from pathlib import Path
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 KERNEL_ZFS = "SMBGW_KERNEL_ZFS"
 ZFS_STATE = ("/run/zfs", "/run/lock/zfs", "/var/lib/zfs", "/etc/zfs")  # socket, lock, known pools, settings
+HANGS = 600  # seconds, after which a command is taken for one that hangs
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def run(*argv: str | Path) -> str:
-    """Run a command; its output, or RuntimeError with what it said."""
-    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    """Run a command; its output, or RuntimeError with what it said. One that hangs raises TimeoutExpired."""
+    words = [str(word) for word in argv]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=HANGS)
     if done.returncode:
         raise RuntimeError(f"{' '.join(str(word) for word in argv)}: {done.stderr or done.stdout}")
     return done.stdout
