@@ -32,6 +32,9 @@ SIZE, ROOMY = str(1 << 20), 512 << 20  # bytes
 FRUGAL = {f"smb2 max {what}": SIZE for what in ("read", "write", "trans")} | {"smb2 max credits": "64"}
 # Where memory runs out all the same, the kernel takes a connection (%d is its process), never the smbd that begot it.
 FRUGAL["root preexec"] = "/bin/sh -c 'echo 300 >/proc/%d/oom_score_adj'"
+# A lock of a file ends with who had it. One in shared memory is not always given back by who is killed so:
+# all others wait for it for ever (measured: after 23 such deaths nobody was let in any more).
+FRUGAL["dbwrap_tdb_mutexes:*"] = "no"
 # The resource fork is a file: as an xattr it would end at 64 KiB, on ext4 at 4 KiB. Files `._x` are seen, so that
 # archives of Macs unpack whole; one that comes from elsewhere and holds nothing is dropped (vfs_fruit(8)).
 FRUIT = {
