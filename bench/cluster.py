@@ -90,10 +90,10 @@ def victim(lab: Lab, who: str) -> tuple[ClusterNode, str]:
     """A node by its part, and an address that it has."""
     until(lambda: whole(lab), "all members are healthy", 90)
     leader = lab.leader()
-    node = leader if who == "leader" else next(each for each in lab.nodes if each is not leader)
-    until(
-        lambda: _addresses(lab, node) != [], f"{node.name} has an address", 30
-    )  # who came back gets one a moment later
+    nodes = [leader] if who == "leader" else [each for each in lab.nodes if each is not leader]
+    # Who came back gets one a moment later; whose was moved away by hand, none before something else happens.
+    until(lambda: any(_addresses(lab, each) for each in nodes), f"{nodes[0].name} has an address", 30)
+    node = next(each for each in nodes if _addresses(lab, each))
     return node, _addresses(lab, node)[0]
 
 
