@@ -65,11 +65,15 @@ class Instance:
 
     def pid(self) -> int | None:
         """The supervisor's pid, None where it is not running (a stale pid file counts as none)."""
-        pid = (self.host.read(f"{self.own}/run/supervisor.pid") or "").strip()
+        return self._process("run/supervisor.pid", self.own)
+
+    def _process(self, file: str, word: str) -> int | None:
+        """The pid in a file of ours, where the command line of that process has a word."""
+        pid = (self.host.read(f"{self.own}/{file}") or "").strip()
         if not pid.isdigit():
             return None
         words = (self.host.read(f"/proc/{pid}/cmdline") or "").split("\0")
-        return int(pid) if self.own in words else None
+        return int(pid) if word in words else None
 
     def steps(self) -> list[Step]:
         """From nothing to a running smbd that has loaded its configuration."""
@@ -220,18 +224,12 @@ class Instance:
 
     def _end_former(self) -> None:
         """Wait for the smbd of a supervisor that was killed: for a moment it answers in place of the new one."""
-        deadline = time.monotonic() + STOP_WAIT
-        while (pid := self._smbd()) and time.monotonic() < deadline:
+        deadline, word = time.monotonic() + STOP_WAIT, f"--configfile={self.conf}"
+        while (pid := self._process("pid/smbd.pid", word)) and time.monotonic() < deadline:
             time.sleep(0.02)
         if pid:
             with contextlib.suppress(CommandFailed):  # it has just ended
-                self.host.run("kill", "-KILL", pid)
-
-    def _smbd(self) -> str:
-        """Its pid, empty where it is not running."""
-        pid = (self.host.read(f"{self.own}/pid/smbd.pid") or "").strip()
-        words = (self.host.read(f"/proc/{pid}/cmdline") or "").split("\0") if pid.isdigit() else []
-        return pid if f"--configfile={self.conf}" in words else ""
+                self.host.run("kill", "-KILL", str(pid))
 
     def await_answer(self) -> None:
         """Wait until smbd takes connections; where it does not, all is stopped. Raises Failed."""
