@@ -5,7 +5,6 @@ and name. Whatever the page reports as an error fails the test.
 """
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -68,9 +67,8 @@ class Gateway:
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """The pages, made of these sources: where several work, by ./test before them."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        subprocess.run([REPOSITORY / "www/build"], check=True, capture_output=True, timeout=600)
+    """The pages, made of these sources."""
+    subprocess.run([REPOSITORY / "www/build"], check=True, capture_output=True, timeout=600)
 
 
 @pytest.fixture(scope="session")
