@@ -199,8 +199,7 @@ class Convergence:
         for share in [record for record in wanted if isinstance(record, Share) and former.get(record) is None][:MANY]:
             gateway = blueprint.world.gateways[share.gateway]
             if gateway.cluster and self.site.runs(gateway):
-                addresses = [each.address.partition("/")[0] for each in gateway.cluster.addresses]
-                left = Prover(blueprint.instance(gateway)).unserved(share.name, addresses, started + SPREAD)
+                left = Prover(blueprint.instance(gateway)).unserved(share.name, gateway.addresses, started + SPREAD)
                 warnings += [f"{share.title}: {why}" for why in left]
                 if not left:
                     tell(share.title, "served at every address", time.monotonic() - started)
