@@ -256,15 +256,21 @@ def test_samba_knows_every_parameter(case: str, tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_modules_know_every_option() -> None:
-    """testparm knows no options of modules: each must stand in its module."""
+def test_samba_knows_every_parametric_option() -> None:
+    """testparm knows none of them: each must stand in the module that reads it, or in Samba's own library."""
     modules = Path(said("smbd", "-b").split("MODULESDIR: ")[1].split("\n")[0]) / "vfs"
+    base, core = [*modules.parent.glob("libsmbd-base*.so*")], [*modules.parent.parent.glob("libsmbconf.so*")]
+    homes = {
+        "shadow": [modules / "shadow_copy2.so"],
+        "acl_xattr": [modules / "acl_xattr.so", *base],
+        "dbwrap_tdb_mutexes": core,
+    }
     options = {tuple(name.split(":")) for case in CASES for name in re.findall(r"\t(\w+:[^=]+) =", rendered(case))}
     for prefix, option in options:
-        module = {"shadow": "shadow_copy2"}.get(prefix, prefix)
-        common = modules.parent.glob("libsmbd-base*.so*") if module == "acl_xattr" else []
-        parts = [modules / f"{module}.so", *common]
-        assert any(option.encode() + b"\0" in part.read_bytes() for part in parts), f"{prefix}:{option}"
+        # `*` stands for every database: the library holds the prefix and asks with the name of each.
+        word = prefix if option == "*" else option
+        parts = homes.get(prefix, [modules / f"{prefix}.so"])
+        assert any(word.encode() + b"\0" in part.read_bytes() for part in parts), f"{prefix}:{option}"
 
 
 def test_accounts_of_the_node_are_not_ours(site: Site) -> None:
