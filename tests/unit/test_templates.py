@@ -9,7 +9,7 @@ import pytest
 from lab.proxmox import OLDER, OURS, TEMPLATE
 from smbgateway import aging
 from smbgateway.errors import Conflict, Invalid, NotProved
-from smbgateway.guests.template import BARRED, MACHINE, PACKAGES, STOCK, Recipe, Template
+from smbgateway.guests.template import BARRED, MACHINE, NEEDLESS, PACKAGES, STOCK, Recipe, Template
 from smbgateway.model import parse
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.proxmox.templates import ProxmoxTemplates
@@ -46,7 +46,7 @@ def test_one_is_built_as_a_machine_and_appears_when_it_is_whole(api: Proxmox) ->
     assert re.fullmatch(rf"local:vztmpl/{OURS}\d{{8}}-\d{{6}}_4\.22\.6\+dfsg-1_amd64\.tar\.zst", made.name)
     build = next(argv for argv in host.done if argv[0] == "mmdebstrap")
     assert f"--include={PACKAGES},{MACHINE}" in build
-    assert f'--customize-hook=systemctl --root="$1" mask {STOCK} {BARRED}' in build
+    assert f'--customize-hook=systemctl --root="$1" mask {STOCK} {BARRED} {NEEDLESS}' in build
     new = build[-2]
     assert new.startswith(f"{CACHE}/.new-")
     named = f"{CACHE}/{made.name.partition('vztmpl/')[2]}"

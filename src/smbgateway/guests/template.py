@@ -24,7 +24,9 @@ PACKAGES = "ctdb,libnss-extrausers,python3,samba,samba-vfs-modules,smbclient,tdb
 MACHINE = "dhcpcd-base,ifupdown,systemd-sysv"  # beside these, with systemd as the first process
 # Gateways bring their own.
 STOCK = "ctdb.service nmbd.service samba-ad-dc.service smbd.service winbind.service wsdd2.service"
-BARRED = "sys-kernel-debug.mount systemd-modules-load.service"  # they fail where the kernel is the node's (measured)
+# They fail where the kernel is the node's (measured; of configfs, which not every kernel has, by its conditions).
+BARRED = "sys-kernel-config.mount sys-kernel-debug.mount systemd-modules-load.service"
+NEEDLESS = "ldconfig.service"  # at the first start it reads all libraries, 50 MiB, for a list that is there (measured)
 UNUSED = ("doc", "info", "locale", "man")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEEDED = ("sbin/smbd", "bin/smbclient", "bin/tdbbackup", "bin/python3", "lib/libnss_extrausers.so.2")  # below usr
@@ -126,7 +128,7 @@ class Templates:
 def debootstrap(host: Host, recipe: Recipe, file: str, machine: bool = False) -> None:
     """Make a tar file of a Debian with what gateways need; as a `machine` it starts by itself. Raises Failed."""
     include = f"{PACKAGES},{MACHINE}" if machine else PACKAGES
-    hooks = [f'--customize-hook=systemctl --root="$1" mask {STOCK} {BARRED}'] if machine else []
+    hooks = [f'--customize-hook=systemctl --root="$1" mask {STOCK} {BARRED} {NEEDLESS}'] if machine else []
     bootstrap(host, recipe, file, include, "template", "--format=tar", *hooks)
 
 
