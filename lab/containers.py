@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from smbgateway.guests.template import PACKAGES, Recipe, Templates
+from smbgateway.guests.template import BARRED, MACHINE, NEEDLESS, PACKAGES, STOCK, Recipe, debootstrap
 from smbgateway.host import Node
 
 from . import mounts
@@ -27,16 +27,13 @@ def recipe() -> Recipe:
     return Recipe(mirror=mirror, security=os.environ.get("PVE_SMBGATEWAY_SECURITY", Recipe.security))
 
 
-def tar_file() -> Path:
-    """A template as a tar file, built where there is none yet."""
-    made = recipe()
-    packages = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]
-    file = CACHE / f"template-{made.suite}-{packages}.tar"
+def tar_file(machine: bool = False) -> Path:
+    """A template as a tar file, built where there is none yet; as a `machine` it has systemd."""
+    made, content = recipe(), f"{PACKAGES},{MACHINE} {STOCK} {BARRED} {NEEDLESS}" if machine else PACKAGES
+    file = CACHE / f"template-{made.suite}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.tar"
     with building(file) as absent:
         if absent:
-            scratch = CACHE / f"templates-{os.getpid()}"
-            Templates(Node(), str(scratch)).build(made, f"{file}.new")
-            mounts.run("rm", "-rf", "--one-file-system", scratch)
+            debootstrap(Node(), made, f"{file}.new", machine)
             os.rename(f"{file}.new", file)
     return file
 

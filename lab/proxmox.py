@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -152,7 +152,7 @@ class StandIn:
     def _storage(self, method: str, words: list[str], parameters: dict[str, Any]) -> Answer:
         name = words[0] if words else parameters.get("storage", "")
         if method == "GET":
-            every = {**CONFIGS, **self.storages}
+            every: dict[str, Mapping[str, object]] = {**CONFIGS, **self.storages}
             return 200, "OK", [{"storage": name, **each} for name, each in every.items()]
         if method == "POST" and name in self.storages:
             return 500, f"create storage failed: storage ID '{name}' already defined", None
