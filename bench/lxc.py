@@ -12,10 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from lab import containers, mounts
+from lab import containers, mounts, pct
+from smbgateway.engine import Engine
 from smbgateway.guests.template import Templates
 from smbgateway.host import Node
+from smbgateway.paths import Paths
 from smbgateway.samba.config import client_section
+from smbgateway.store import FileStore
 
 from .figure import Bench, Promise, Reading, at_most, ratio_at_least
 from .installation import Installation, free_port
@@ -35,6 +38,7 @@ CREATE = [
 ]  # fmt: skip
 MEMORY = [
     Promise("lxc-memory.idle", "memory of an idle gateway, all of its control group", "MiB", at_most(20)),
+    Promise("lxc-memory.systemd", "the same with systemd, as on Proxmox VE", "MiB", at_most(48)),
     Promise("lxc-memory.clients20", "of 20 clients that write 50 MB each at once, those that fail", "clients",
             at_most(0)),
     Promise("lxc-memory.oom", "processes that the kernel kills for want of memory meanwhile", "processes", at_most(0)),
@@ -155,6 +159,21 @@ def measure_memory(quick: bool) -> Iterator[Reading]:
         failed = at_once(made, sent, 50)
         after = sum(not made.asked("small", "docs", "ls") for _ in range(3))
         yield Reading("lxc-memory.clients50", after, note=f"of the 50 {failed} failed, {killed(group)} killed")
+    yield Reading("lxc-memory.systemd", memory_with_systemd())
+
+
+def memory_with_systemd() -> float:
+    """In MiB, of an idle gateway in a container of Proxmox VE's."""
+    mounts.enter_private_namespace()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, containers.bridge() as bridge:
+        paths = Paths(folder)
+        engine = Engine(FileStore(paths), paths, Node(), "one")
+        with pct.proxmox(Path(folder, "pct"), bridge) as api:
+            vars(engine.site)["proxmox"] = api
+            mode = {"kind": "lxc", "bridge": bridge.name, "address": bridge.address()}
+            engine.apply([{"kind": "gateway", "name": "small", "mode": mode}])
+            time.sleep(QUIET)
+            return pct.memory(next(int(each["vmid"]) for each in api.get(f"{api.here}/lxc")))
 
 
 def at_once(made: Guests, sent: Path, clients: int) -> int:
