@@ -26,7 +26,7 @@ from .quota.doubts import Doubts, doubted
 from .quota.elsewhere import Elsewhere
 from .quota.exposition import exposition
 from .quota.forecast import Forecast
-from .quota.history import EVENTS, QUARTER, History
+from .quota.history import EVENTS, QUARTER, Bucket, Grain, History
 from .quota.levels import Event, Standing, judge, judge_forecast
 from .quota.outlook import outlook
 from .quota.published import Packer, Published
@@ -334,9 +334,27 @@ class Monitor:
         return exposition(node, __version__, rows, self.users, self.seconds, len(self.troubles))
 
     def find(self, name: str) -> Watched:
-        """A share by its key, or its name where only one gateway has it. Raises NotFound, Conflict."""
-        share, _ = self.engine.site.home(name, self.engine.site.world())
+        """A share by its key, or its name where only one gateway has it; of another node's the record alone.
+
+        Raises NotFound, Conflict.
+        """
+        share = self.engine.site.world().find("share", name)
+        assert isinstance(share, Share)  # noqa: S101 - find keeps kinds
         return self.watched.get(share.key) or Watched(share)
+
+    def row_of(self, watched: Watched) -> Row:
+        """The row of a share as it is now; of another node's as that published it."""
+        gateway, site = self.engine.site.world().gateways[watched.share.gateway], self.engine.site
+        node = site.node if site.owns(gateway) else ", ".join(gateway.nodes)
+        return self.others.get(watched.key) or row(watched, self.clock(), node)
+
+    def past(self, key: str, grain: Grain, seconds: float) -> list[Bucket]:
+        """What a share used over so long a time; of another node's what that published, 25 hours at most."""
+        now = self.clock()
+        if (other := self.others.get(key)) is None:
+            return self.history.buckets(key, grain, now - seconds, now)
+        points = self.elsewhere.points(key, str(other["node"]))
+        return [Bucket(at, 1, used, used, used, used, limit) for at, used, limit in points if at >= now - seconds]
 
     def events(self, most: int) -> list[Row]:
         """What was told, newest first."""

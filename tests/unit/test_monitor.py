@@ -280,7 +280,22 @@ def test_shares_of_other_nodes_are_listed_as_those_publish_them(near: Lab) -> No
     assert (other["percent"], other["level"], other["since"]) == (90.0, "warning", NOON)
     assert other["at"] == int(near.now) // QUARTER * QUARTER
     assert (other["unknown"], other["forecast"]) == ("", "")
-    assert api.get("/v1/quota/show?share=far/docs")[0] == 409
+
+
+def test_all_about_a_share_of_another_node_is_what_that_published(near: Lab) -> None:
+    api, show = near.api(), "/v1/quota/show?share=far/docs"
+    status, body = api.get(show)
+    assert (status, body["node"], body["used"], body["limit"]) == (200, "two", None, 10 * GI)
+    assert api.get("/v1/quota/history?share=far/docs") == (200, {"interval": QUARTER, "points": []})
+    published_by(near, "two", 9 * GI, 10 * GI)
+    near.tick()
+    body = api.get(show)[1]
+    assert (body["node"], body["percent"], body["level"]) == ("two", 90.0, "ok")
+    assert (body["trends"], body["users"]) == ({"day": None, "week": None, "month": None}, [])
+    point = {"at": last_quarter(near.now), "used": 9 * GI, "limit": 10 * GI, "low": 9 * GI, "high": 9 * GI}
+    for span in ("day", "year"):
+        assert api.get(f"/v1/quota/history?share=far/docs&span={span}")[1] == {"interval": QUARTER, "points": [point]}
+    assert api.get("/v1/quota/users?share=far/docs")[0] == 409, "these it does not publish"
 
 
 def test_a_node_that_publishes_no_more_leaves_its_shares_unknown(near: Lab) -> None:

@@ -13,7 +13,7 @@ from ..model import Levels
 from ..monitor import Monitor
 from ..quota.exposition import TYPE
 from ..quota.history import DAY, HOUR, QUARTER, Grain
-from ..quota.rows import point_rows, row, trend_rows
+from ..quota.rows import point_rows, trend_rows
 from .answers import Answer
 from .bodies import Strict
 
@@ -179,21 +179,22 @@ def add_quotas(app: FastAPI, monitor: Monitor) -> None:
     @app.get("/v1/quota/show", response_model=QuotaShow, summary="All about one share's quota")
     def show_quota(share: ShareKey) -> Response:
         watched = monitor.find(share)
-        own = row(watched, monitor.clock(), monitor.engine.site.node)
-        body = own | {"levels": watched.share.levels.model_dump()}
+        body = monitor.row_of(watched) | {"levels": watched.share.levels.model_dump()}
         body |= {"trends": trend_rows(watched.outlook), "users": monitor.users.get(watched.share.key, [])}
         return Answer(body)
 
-    @app.get("/v1/quota/history", response_model=HistoryView, summary="What a share used over time")
+    @app.get("/v1/quota/history", response_model=HistoryView, summary="What a share used; 25 hours of other nodes")
     def history(share: ShareKey, span: Span = "day") -> Response:
-        key, now = monitor.find(share).share.key, monitor.clock()
+        key = monitor.find(share).key
         seconds, grain, interval = SPANS[span]
-        buckets = monitor.history.buckets(key, grain, now - seconds, now)
-        return Answer({"interval": interval, "points": point_rows(buckets)})
+        if key in monitor.others:
+            interval = QUARTER
+        return Answer({"interval": interval, "points": point_rows(monitor.past(key, grain, seconds))})
 
     @app.get("/v1/quota/users", response_model=UserQuotas, summary="What each user has of a share")
     def users(share: ShareKey) -> Response:
-        return Answer({"users": monitor.users.get(monitor.find(share).share.key, [])})
+        home, _ = monitor.engine.site.home(share, monitor.engine.site.world())  # no node publishes its users
+        return Answer({"users": monitor.users.get(home.key, [])})
 
     @app.get("/v1/quota/events", response_model=QuotaEvents, summary="What was told lately")
     def quota_events(most: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:

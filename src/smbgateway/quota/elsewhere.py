@@ -9,7 +9,7 @@ from typing import Any
 from ..model import Share
 from .history import QUARTER, Point
 from .levels import Standing, percent
-from .published import SELDOM
+from .published import SELDOM, read_history
 from .rows import Row
 
 SILENT = 2.0 * SELDOM  # seconds after which a node should have published again
@@ -56,11 +56,20 @@ class Elsewhere:
                     found[key] = _row(shares[key], node, point, standings[key], now)
         return dict(sorted(found.items()))
 
+    def points(self, key: str, node: str) -> list[Point]:
+        """All that a node published of a share, oldest first."""
+        with contextlib.suppress(OSError, UnicodeDecodeError), open(self._path(node), encoding="utf-8") as file:
+            return read_history(file.read()).get(key, [])
+        return []
+
     def _files(self) -> dict[str, tuple[Told, dict[str, Standing]]]:
         """By node; a level is read again where its node has published anew."""
         found = {node: self._file(node) for node in self._nodes()}
         self._read = {node: file for node, file in found.items() if file}
         return {node: (told, standings) for node, (_, told, standings) in self._read.items()}
+
+    def _path(self, node: str) -> str:
+        return f"{self.folder}/{node}.json"
 
     def _nodes(self) -> list[str]:
         with contextlib.suppress(OSError):
@@ -70,7 +79,7 @@ class Elsewhere:
 
     def _file(self, node: str) -> File | None:
         """None where there is none; as it was, where it cannot be read."""
-        path, known = f"{self.folder}/{node}.json", self._read.get(node)
+        path, known = self._path(node), self._read.get(node)
         try:
             written = os.stat(path).st_mtime
             if known is None or known[0] != written:
