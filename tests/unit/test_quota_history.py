@@ -153,6 +153,7 @@ def test_a_new_file_is_seeded_with_what_was_published(history: History) -> None:
     assert history.quarters("files/docs", 0, START + DAY) == [(START, 5, 10), (START + QUARTER, 6, 10)]
     assert history.quarters("files/docs", START + 1, START + DAY) == [(START + QUARTER, 6, 10)]
     assert history.quarters("files/none", 0, START + DAY) == []
+    assert history.news(START + 1, START + DAY)["files/docs"] == [(START + QUARTER, 6, 10)]
 
 
 def test_a_round_of_many_shares_is_kept_whole(history: History) -> None:

@@ -221,6 +221,19 @@ class History:
 
         return self._do(read, [])
 
+    def news(self, begin: int, end: int) -> dict[str, list[Point]]:
+        """The same of all shares, where it is no more than a few quarters."""
+        where = "q.series = s.id AND q.at BETWEEN ? AND ?"
+        query = f"SELECT s.name, q.at, q.used, q.bound FROM series AS s CROSS JOIN quarter AS q ON {where}"  # noqa: S608
+
+        def read(database: sqlite3.Connection) -> dict[str, list[Point]]:
+            found: dict[str, list[Point]] = {}
+            for name, *point in database.execute(query, (begin, end)):  # by share and time, as the table is
+                found.setdefault(name, []).append((point[0], point[1], point[2]))
+            return found
+
+        return self._do(read, {})
+
     # -- the file ---------------------------------------------------------------------------------------------------
 
     def open(self) -> None:

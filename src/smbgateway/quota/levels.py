@@ -65,13 +65,11 @@ def seen(level: Level, full: float | None, levels: Levels) -> Level:
     """The level that a figure stands for, where `level` is the one so far: going down takes more than going up."""
     if full is None:
         return "ok"
-    bounds = {"notice": levels.notice, "warning": levels.warning, "critical": levels.critical}
-    reached: Level = "ok"
-    for name in RANKS[1:]:
-        held = RANKS.index(name) <= RANKS.index(level)
-        if full >= bounds[name] - (HYSTERESIS if held else 0):
-            reached = name
-    return reached
+    rank, reached = RANKS.index(level), 0
+    for number, bound in enumerate((levels.notice, levels.warning, levels.critical), 1):
+        if full >= (bound - HYSTERESIS if number <= rank else bound):
+            reached = number
+    return RANKS[reached]
 
 
 def judge(

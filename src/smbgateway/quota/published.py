@@ -29,6 +29,7 @@ LARGEST = 900_000  # bytes; pmxcfs takes no file above 1 MiB
 FEW = 100  # shares up to which the file is rewritten twice an hour
 OFTEN, SELDOM = 1800, 3600  # seconds between two writes
 SMALLEST = 1024  # unit
+SOON = 8  # quarters after which a file is carried on
 FIGURE = 6  # bytes of one in the file, mostly
 
 
@@ -106,8 +107,10 @@ class Packer:
             self._former = {}
         while count > 1 and len(shares) * count * FIGURE > LARGEST:  # not tried: all of them take 90 MB
             count //= 2
+        quarters = (last - self._last) // QUARTER
+        news = self.history.news(self._last + QUARTER, last) if self._former and quarters <= SOON else {}
         while True:
-            packed = {name: self._pack(name, last, count) for name in sorted(shares)}
+            packed = {name: self._pack(name, last, count, news.get(name, ())) for name in sorted(shares)}
             text = history_text(packed, last)
             if len(text) <= LARGEST or count == 1:
                 break
@@ -115,12 +118,10 @@ class Packer:
         self._former, self._last, self._era = packed, last, era
         return text
 
-    def _pack(self, name: str, last: int, count: int) -> dict[str, Any]:
-        quarters, former = (last - self._last) // QUARTER, self._former.get(name)
-        if former and quarters <= count:
-            new = self.history.quarters(name, self._last + QUARTER, last)
-            if carried := carry(former, new, quarters, count):
-                return carried
+    def _pack(self, name: str, last: int, count: int, news: Sequence[Point]) -> dict[str, Any]:
+        former, quarters = self._former.get(name), (last - self._last) // QUARTER
+        if former and (carried := carry(former, news, quarters, count)):
+            return carried
         return pack(self.history.quarters(name, last - QUARTER * (count - 1), last), last, count)
 
 
