@@ -8,7 +8,7 @@ Projects of XFS and datasets of OpenZFS need other kernels: those of lab.uml and
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lab import ceph, mounts, uml, vm
@@ -71,7 +71,7 @@ def of_cephfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
         names = [f"cephfs/{GROUP}/s{number}" for number in range(count)]
         sources = [made(f"s{n}", CephfsSource(subvolume=each, conf=asked.conf)) for n, each in enumerate(names)]
         bare = ["ceph", "--conf", asked.conf, "fs", "subvolume", "ls", "cephfs", GROUP]
-        return pair(rounds, lambda: wall(lambda: read(sources)), lambda: wall(lambda: checked(bare)))
+        return pair(rounds, reader(sources), lambda: wall(lambda: checked(bare)))
 
 
 def of_btrfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
@@ -85,7 +85,7 @@ def of_btrfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
         say(f"{count:,} btrfs subvolumes are there")
         sources = [made(f"s{number}", BtrfsSource(path=f"{disk.path}/s{number}")) for number in range(count)]
         bare: list[str | Path] = ["btrfs", "qgroup", "show", "-re", "--raw", disk.path]
-        return pair(rounds, lambda: wall(lambda: read(sources)), lambda: wall(lambda: checked(bare)))
+        return pair(rounds, reader(sources), lambda: wall(lambda: checked(bare)))
 
 
 def of_xfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
@@ -99,7 +99,7 @@ def of_xfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
             sources.append(made(f"s{number}", XfsSource(path=f"{disk.path}/s{number}"), project=number + 1))
         say(f"{count:,} XFS projects are there")
         bare: list[str | Path] = ["xfs_quota", "-x", "-c", "report -p -n -N -b", disk.path]
-        return pair(rounds, lambda: wall(lambda: read(sources)), lambda: wall(lambda: checked(bare)))
+        return pair(rounds, reader(sources), lambda: wall(lambda: checked(bare)))
 
 
 def of_zfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
@@ -110,7 +110,7 @@ def of_zfs(area: Path, count: int, rounds: int) -> tuple[float, float]:
         say(f"{count:,} ZFS datasets are there")
         sources = [made(f"s{number}", ZfsSource(dataset=f"{pool}/s{number}")) for number in range(count)]
         bare = ["zfs", "list", "-H", "-r", "-o", "name,used,referenced,quota,refquota,available", pool]
-        return pair(rounds, lambda: wall(lambda: read(sources)), lambda: wall(lambda: checked(bare)))
+        return pair(rounds, reader(sources), lambda: wall(lambda: checked(bare)))
 
 
 def made(name: str, spec: BtrfsSource | CephfsSource | XfsSource | ZfsSource, project: int = 0) -> Source:
@@ -118,13 +118,17 @@ def made(name: str, spec: BtrfsSource | CephfsSource | XfsSource | ZfsSource, pr
     return make(Node(), Place("files", name, f"/nowhere/{name}", ("/",), 20000, project=project), spec)
 
 
-def read(sources: Sequence[Source]) -> None:
-    """All at once, as the monitor does; each must be told."""
-    batches = Bulk(Node()).batches({str(number): source for number, source in enumerate(sources)})
-    told = {key: usage for batch in batches for key, usage in batch.read().items()}
-    wrong = [str(usage) for usage in told.values() if not isinstance(usage, Usage)]
-    if wrong or len(told) != len(sources):
-        raise RuntimeError(f"{len(wrong)} of {len(sources)} could not be read: {json.dumps(wrong[:2])}")
+def reader(sources: Sequence[Source]) -> Callable[[], float]:
+    """Reads all at once, again and again as the monitor does; each must be told. The seconds that it takes."""
+    bulk, wanted = Bulk(Node()), {str(number): source for number, source in enumerate(sources)}
+
+    def read() -> None:
+        told = {key: usage for batch in bulk.batches(wanted) for key, usage in batch.read().items()}
+        wrong = [str(usage) for usage in told.values() if not isinstance(usage, Usage)]
+        if wrong or len(told) != len(sources):
+            raise RuntimeError(f"{len(wrong)} of {len(sources)} could not be read: {json.dumps(wrong[:2])}")
+
+    return lambda: wall(read)
 
 
 BENCH = Bench("usage", PROMISES, measure)

@@ -12,6 +12,7 @@ from smbgateway.host import Node
 from smbgateway.model import XfsSource
 from smbgateway.places import offers
 from smbgateway.sources import Place, Source, make, projects
+from smbgateway.sources.bulk import Bulk
 from smbgateway.step import Ledger, StepFailed
 
 from .world import Site, site, user
@@ -66,6 +67,13 @@ def test_a_share_is_made_filled_grown_shrunk_and_kept(lists: None, node: Site, x
     assert "NT_STATUS_DISK_FULL" in node.smb("docs", f"put {part} two")
     node.smb("docs", "del two")
     assert projects.usages(Node(), str(xfs.path))[project] == (15 * MI, 20 * MI)
+    world = node.engine.site.world()
+    sources = {key: node.engine.site.blueprint(world).source(each) for key, each in world.shares.items()}
+    (batch,) = Bulk(Node()).batches(sources)
+    assert batch.read() == {key: each.usage() for key, each in sources.items()}
+    (xfs.path / "docs").rename(xfs.path / "aside")
+    assert str(batch.read()["files/docs"]) == f"{xfs.path}/docs cannot be read: No such file or directory"
+    (xfs.path / "aside").rename(xfs.path / "docs")
 
     apply(node, xfs, share(xfs, node, quota="40M"))
     assert "NT_STATUS" not in node.smb("docs", f"put {part} two")

@@ -27,6 +27,7 @@ from .zfs import Zfs
 PROGRAM = str(Path(__file__).with_name("space_call.py"))
 PYTHON = "/usr/bin/python3"
 SPACE_SECONDS, EACH = 3.0, 0.005  # and for each path: the program itself ends before, unless it hangs
+THERE = "?"  # before a path: no more than whether it is there
 MANY = 1000  # names on one command line
 Found = dict[str, Usage | GatewayError]
 Mounts = Mapping[str, dict[str, str]]
@@ -55,11 +56,12 @@ class Space:
 
 
 class Bulk:
-    """Makes batches. It remembers which paths hang: they are asked apart, and not again before they let go."""
+    """Makes batches. It remembers where subvolumes lie, and which paths hang: these are asked apart."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self._hung: dict[str, Callable[[], bool]] = {}
+        self._folders: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)  # of CephFS subvolumes
 
     def batches(self, sources: Mapping[str, Source]) -> list[Batch]:
         """The questions that tell of all shares, by key."""
@@ -141,7 +143,7 @@ class Bulk:
             self._hung.pop(path, None)
             if path not in said:
                 self._hung[path] = hangs
-        return {path: said.get(path) or Unavailable(f"{path} gives no answer", "its disk hangs") for path in wanted}
+        return {path: said.get(path) or _away(path, "gives no answer", "its disk hangs") for path in wanted}
 
     def _ask(self, paths: list[str]) -> tuple[dict[str, Space | GatewayError], Callable[[], bool]]:
         if not paths:
@@ -193,11 +195,11 @@ class Bulk:
             yield Batch(f"the XFS at {mount}", list(some), partial(self._read_xfs, mount, some))
 
     def _read_xfs(self, mount: str, group: dict[str, Xfs]) -> Found:
-        spaces = self.spaces([mount, *(source.path for source in group.values())])
+        spaces = self.spaces([mount, *(THERE + source.path for source in group.values())])
         counted = projects.usages(self.host, mount)
 
         def usage(source: Xfs) -> Usage:
-            known(spaces[source.path])
+            known(spaces[THERE + source.path])
             return source.usage_of(counted, known(spaces[mount]).available)
 
         return each(group, usage)
@@ -212,7 +214,11 @@ class Bulk:
     def _read_cephfs(self, group: dict[str, Cephfs]) -> Found:
         """By one connection."""
         one = next(iter(group.values()))
-        rows = one.ceph.usages(one.volume, [f"{source.group}/{source.name}" for source in group.values()])
+        names = [f"{source.group}/{source.name}" for source in group.values()]
+        known = self._folders[one.conf, one.volume]
+        told = one.ceph.usages(one.volume, [known.get(name, name) for name in names])
+        rows = dict(zip(names, told, strict=True))
+        self._folders[one.conf, one.volume] = {n: f"{n}/{row['folder']}" for n, row in rows.items() if "folder" in row}
         return each(group, lambda source: _of_cephfs(source, rows[f"{source.group}/{source.name}"]))
 
 
@@ -241,7 +247,11 @@ def read_space(path: str, figures: Sequence[int]) -> Space | GatewayError:
     """A line of the program."""
     if len(figures) > 1:
         return Space(*figures)
-    return Unavailable(f"{path} cannot be read", os.strerror(figures[0]))
+    return _away(path, "cannot be read", os.strerror(figures[0]))
+
+
+def _away(path: str, what: str, why: str) -> Unavailable:
+    return Unavailable(f"{path.removeprefix(THERE)} {what}", why)
 
 
 def known(space: Space | GatewayError) -> Space:
@@ -259,7 +269,7 @@ def by_mount(group: Mapping[str, S], table: Mounts, where: Callable[[S], str]) -
     return found
 
 
-def _of_cephfs(source: Cephfs, row: Mapping[str, int]) -> Usage:
+def _of_cephfs(source: Cephfs, row: Mapping[str, Any]) -> Usage:
     if row.get("error") == errno.ENOENT:
         raise cells.gone(source.title)
     if "error" in row:

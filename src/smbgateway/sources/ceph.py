@@ -53,10 +53,13 @@ class Ceph:
         """End what metadata servers still hold of mounts of a CephFS that this node had at a place, and has no more."""
         self._call("forget", volume, entity, where, said=["tell", f"mds.{volume}", "session", "evict"])
 
-    def usages(self, volume: str, names: list[str]) -> dict[str, dict[str, int]]:
-        """By GROUP/NAME what subvolumes use, `limit` (0: none), bytes `free` in the pool; or an `error` number."""
+    def usages(self, volume: str, names: list[str]) -> list[dict[str, Any]]:
+        """What subvolumes, as GROUP/NAME, have `used`, `limit` (0: none), `free` in the pool; or an `error` number.
+
+        The next time the `folder` that is told may be said too, as GROUP/NAME/FOLDER: then it is quicker.
+        """
         text = self._call("usages", volume, said=["getfattr", f"{volume}:/volumes"], stdin=json.dumps(names))
-        return dict(zip(names, json.loads(text), strict=True))
+        return list(json.loads(text))
 
     def magic(self, pool: str, space: str, image: str) -> str:
         """The first bytes of an RBD image, as Python writes them."""

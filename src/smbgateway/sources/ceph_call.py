@@ -2,7 +2,8 @@
 
     ceph_call.py command CONF NAME JSON      a command of `ceph`, as JSON with its `prefix`; prints the answer
     ceph_call.py list CONF NAME VOLUME PATH  what lies in a directory of a CephFS, one name a line
-    ceph_call.py usages CONF NAME VOLUME     what subvolumes use, a JSON list of GROUP/NAME on standard input
+    ceph_call.py usages CONF NAME VOLUME     what subvolumes use, a JSON list of GROUP/NAME on standard input, of those
+                                             that were asked about before better GROUP/NAME/FOLDER
     ceph_call.py forget CONF NAME VOLUME ENTITY WHERE  ends what is left of mounts at WHERE of this machine, by ENTITY
     ceph_call.py magic CONF NAME POOL SPACE IMAGE  the first four bytes of an RBD image, as Python writes them
 
@@ -141,9 +142,9 @@ def _usages(cluster: Any, volume: str) -> int:
         with _mounted(cluster, volume) as client:
             found = client.statfs(b"/")
             free = found["f_bavail"] * found["f_frsize"]
-            paths = [f"/volumes/{name}" for name in json.load(sys.stdin)]
+            names = json.load(sys.stdin)
             with ThreadPoolExecutor(AT_ONCE) as pool:  # each mostly waits for an answer
-                rows = list(pool.map(lambda path: _row(client, path, free), paths))
+                rows = list(pool.map(lambda name: _row(client, name, free), names))
     except cephfs.OSError as error:
         sys.stderr.write(f"{error}\n")
         return abs(int(error.errno))
@@ -151,11 +152,11 @@ def _usages(cluster: Any, volume: str) -> int:
     return 0
 
 
-def _row(client: Any, path: str, free: int) -> dict[str, int]:
+def _row(client: Any, name: str, free: int) -> dict[str, Any]:
     import cephfs
 
     try:
-        return {**_usage(client, path), "free": free}
+        return {**_usage(client, name), "free": free}
     except cephfs.OSError as error:
         return {"error": abs(int(error.errno))}
 
@@ -186,16 +187,27 @@ def _inside(client: Any, path: str) -> str:
     return str(next(line.partition(" = ")[2] for line in text.splitlines() if line.startswith("path = ")))
 
 
-def _usage(client: Any, path: str) -> dict[str, int]:
+def _usage(client: Any, name: str) -> dict[str, Any]:
+    """To look for the folder takes half of the time (measured)."""
     import cephfs
 
-    inside = _inside(client, path)
+    group, subvolume, *folder = name.split("/")
+    path = f"/volumes/{group}/{subvolume}"
+    if folder:
+        with contextlib.suppress(cephfs.ObjectNotFound):
+            return _figures(client, f"{path}/{folder[0]}")
+    return _figures(client, _inside(client, path))
+
+
+def _figures(client: Any, inside: str) -> dict[str, Any]:
+    import cephfs
+
     used = int(client.stat(inside).st_size)
     try:
         limit = int(client.getxattr(inside, "ceph.quota.max_bytes"))
     except cephfs.NoData:
         limit = 0
-    return {"used": used, "limit": limit}
+    return {"used": used, "limit": limit, "folder": os.path.basename(inside)}
 
 
 def _magic(cluster: Any, pool: str, space: str, image: str) -> int:
