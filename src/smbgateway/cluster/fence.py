@@ -22,6 +22,7 @@ from ..host import Node
 from ..samba.supervise import samba
 from .ctdbd import Ctdbd
 from .negotiate import answers
+from .patience import shorten
 from .quorum import Verdict, View, judge
 
 PUBLIC = "etc/public_addresses"
@@ -45,6 +46,7 @@ class Fence:
         self.had_quorum: bool | None = None
         self.pid: int | None = None  # of ctdbd
         self.mourned: int | None = None  # the leader that is gone, for which an election was called
+        self.known: frozenset[int] | None = None  # members whose connections wait no longer than they should
         self.links: dict[str, bool] = {}  # what ctdbd was told of interfaces
         self.why = "starts"
         self.stood_still = 0.0  # seconds
@@ -71,12 +73,14 @@ class Fence:
         """One round."""
         former, self.pid = self.pid, self._pid("/run/ctdb/ctdbd.pid")
         if former != self.pid:
-            self.links = {}
+            self.links, self.known = {}, None
         if self.pid is None or (former is not None and former != self.pid):
             self.stop("ctdbd is gone")
             self._note_quorum(False)
             return
         before, view = boot_time(), self.ctdbd.view()
+        if view:
+            self._shorten_patience(self.pid, view)
         verdict = self._judge(view)
         if verdict.quorum is False and self.had_quorum and verdict.patience <= before - self.may_since:
             self.cut(verdict.why)
@@ -90,6 +94,13 @@ class Fence:
         if verdict.quorum and view:
             self._call_election(view)
             self._tell_links(view)
+
+    def _shorten_patience(self, pid: int, view: View) -> None:
+        """Of ctdbd with its peers, where there are others than before; without it a silent death is seen later."""
+        if self.known != view.peers:
+            with contextlib.suppress(OSError):
+                shorten(pid)
+            self.known = view.peers
 
     def _judge(self, view: View | None) -> Verdict:
         order = self._order()

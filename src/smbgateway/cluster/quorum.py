@@ -17,9 +17,14 @@ class View:
     leader: int | None = None
 
     @property
-    def connected(self) -> int:
+    def peers(self) -> frozenset[int]:
         """Members that it is in touch with, itself too."""
-        return sum("DISCONNECTED" not in flags for flags in self.flags.values())
+        return frozenset(number for number, flags in self.flags.items() if "DISCONNECTED" not in flags)
+
+    @property
+    def connected(self) -> int:
+        """How many these are."""
+        return len(self.peers)
 
     @property
     def lost_leader(self) -> int | None:
