@@ -189,7 +189,7 @@ def _member(site: Installation, gateway: Gateway, cluster: Cluster) -> Iterator[
     own = next(member.address for member in cluster.active if member.node == site.node)
     what = f"members of gateway {gateway.name} reach this one at {own}, port 4379, unencrypted"
     yield Finding("cluster", "ok", what, "let nobody but members into that network")
-    told = versions.known(site.host, site.paths.versions, gateway.nodes)
+    told = versions.known(site.host, site.paths.versions(gateway.name), gateway.nodes)
     if others := versions.apart(told, site.node):
         shown = ", ".join(f"{node} has Samba {version}" for node, version in sorted(others.items()))
         what = f"members of gateway {gateway.name} do not go together: {shown}, this node {told.get(site.node, 'none')}"

@@ -41,10 +41,9 @@ class Paths:
         """The lock of the store: a directory, made and removed (pmxcfs knows no other cluster-wide lock)."""
         return f"{PVE}/priv/lock/smbgateway" if self.on_proxmox else f"{self.config}/.lock"
 
-    @property
-    def versions(self) -> str:
+    def versions(self, gateway: str) -> str:
         """What Samba each member of a cluster has, a file each."""
-        return f"{self.config}/versions"
+        return f"{self.config}/versions/{gateway}"
 
     @property
     def run(self) -> str:

@@ -204,6 +204,8 @@ class Recovery:
         """Converge a whole gateway; a share that fails is told and does not keep the others down."""
         said = []
         blueprint = self.site.blueprint(world)
+        if gateway.cluster and blueprint.member(gateway).outvoted():
+            blueprint.instance(gateway).stop()  # first: alone it is in recovery, where each word to a database hangs
         shares = world.shares_of(gateway.name)
         foreseeing = blueprint.foreseeing(shares)
         for share in shares:

@@ -28,7 +28,8 @@ class Upgrade:
         self.engine.site.check_own(gateway, gateway.title)
         if gateway.mode.kind == "native":
             what = f"{gateway.title} runs on the node itself, with the node's own packages"
-            raise Conflict(what, hint=f"apt upgrade, then: gateway restart {name}")
+            again = "reboot the node, drained before" if gateway.cluster else f"gateway restart {name}"
+            raise Conflict(what, hint=f"apt upgrade, then: {again}")
         if not gateway.enabled:
             raise Conflict(f"{gateway.title} is stopped, so nothing could be proved", hint=f"gateway start {name}")
         return gateway
@@ -60,7 +61,8 @@ class Upgrade:
     def _member(self, gateway: Gateway, template: str, tell: Tell) -> Result:
         """Make this node's member of a cluster anew, of the newest template."""
         site, started = self.engine.site, time.monotonic()
-        mode = site.blueprint(site.world()).mode(gateway)
+        blueprint = site.blueprint(site.world())
+        mode = blueprint.mode(gateway)
         assert isinstance(mode, LxcMember)  # noqa: S101 - `check` refuses others
         if template:
             raise Conflict(f"members of {gateway.title} are made of the newest of their nodes", hint="leave it out")
@@ -69,6 +71,9 @@ class Upgrade:
             hint = "template build makes a newer one"
             return Result(warnings=[f"member {site.node} of {gateway.title} has {wanted} already: {hint}"])
         with self.engine.locked([gateway.name]):
+            mode.instance.stop()
+            # Told now: who starts or ends because of it does so meanwhile, as perhaps nobody serves until then.
+            blueprint.member(gateway).tell(mode.templates.samba(wanted))
             mode.renew()
             said = self.engine.bring_up(gateway.name)
         if said:

@@ -38,6 +38,7 @@ class Watch:
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
         self._read = 0.0
         self._killed: dict[str, int] = {}
+        self._told: dict[str, dict[str, str]] = {}  # versions of the members of clusters, as last seen
         self._rounds = itertools.count()
 
     def run(self) -> None:
@@ -108,7 +109,7 @@ class Watch:
         machines = next(self._rounds) % MACHINES == 0
         for gateway in filter(self._free, world.gateways.values()):
             if failing := self.engine.failing.get(gateway.name):
-                if time.monotonic() > failing[0]:
+                if self._told_anew(gateway, world) or time.monotonic() > failing[0]:
                     self._tell(self.engine.bring_up(gateway.name))
             elif machines or gateway.mode.kind != "vm":
                 self._revive_one(gateway, world)
@@ -118,13 +119,24 @@ class Watch:
             self.engine.note(gateway.name, why)
             self._tell(self.engine.bring_up(gateway.name))
 
+    def _told_anew(self, gateway: Gateway, world: World) -> bool:
+        """Whether a member of a cluster has told another version since the last look: who waits for it may start."""
+        if not gateway.cluster:
+            return False
+        told = self.engine.site.blueprint(world).member(gateway).told()
+        former, self._told[gateway.name] = self._told.get(gateway.name, told), told
+        return told != former
+
     def _trouble(self, gateway: Gateway, world: World) -> str:
         """Why it must be looked after, empty where it runs."""
+        blueprint = self.engine.site.blueprint(world)
         try:
-            pid = self.engine.site.blueprint(world).instance(gateway).pid()
+            if not blueprint.instance(gateway).pid():
+                return "it has ended, or was stopped from outside: started again"
         except GatewayError as error:  # its machine runs, and does not answer
             return error.reason
-        return "" if pid else "it has ended, or was stopped from outside: started again"
+        outvoted = gateway.cluster and blueprint.member(gateway).outvoted()
+        return "most members have another version of Samba now: this one waits" if outvoted else ""
 
     def _count_killed(self, world: World) -> None:
         """Note processes that the kernel killed for want of memory: that costs a connection, never the gateway."""

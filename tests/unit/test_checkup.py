@@ -166,7 +166,7 @@ def test_what_members_of_a_cluster_need(store: FileStore) -> None:
     cluster = {"members": members, "addresses": addresses, "lock": "file:/nowhere/lock"}
     (gateway,) = parse([{"kind": "gateway", "name": "files", "cluster": cluster}])
     store.save(gateway.sealed("ready"))
-    folder = store.paths.versions
+    folder = store.paths.versions("files")
     links = json.dumps([{"ifname": "vmbr0", "addr_info": [{"local": "10.1.1.9"}]}])
     told_versions = {f"{folder}/one": "4.17.12\n", f"{folder}/two": "4.22.1\n", "/proc/self/mountinfo": ""}
     found = told(checkup.clusters(site(store, FakeHost([Call(("ip", "-json", "address"), links)], told_versions))))

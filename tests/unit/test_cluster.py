@@ -13,14 +13,11 @@ import pytest
 
 from smbgateway.allocate import Node, allocate
 from smbgateway.checks import check
-from smbgateway.cluster import ctdbd, files, versions
-from smbgateway.cluster.member import ClusterMember
+from smbgateway.cluster import ctdbd, files
 from smbgateway.cluster.negotiate import request
-from smbgateway.cluster.operations import Operations
 from smbgateway.cluster.quorum import SILENT, STALL, TIE, Verdict, View, judge
-from smbgateway.errors import Conflict, Failed, Invalid, NotFound
+from smbgateway.errors import Invalid
 from smbgateway.model import Cluster, Gateway, parse
-from smbgateway.paths import Paths
 from smbgateway.samba import supervise
 from smbgateway.samba.instance import Instance
 from smbgateway.samba.launch import Spawn
@@ -431,93 +428,6 @@ def test_the_question_to_smbd_is_one_of_smb2() -> None:
     asked = request()
     assert asked[:8] == b"\x00\x00\x00\x6a\xfeSMB"
     assert len(asked) == 4 + 64 + 36 + 6
-
-
-class Room:
-    """Where a member runs that is native."""
-
-    def __init__(self, instance: Instance) -> None:
-        self.instance, self.asks = instance, ctdbd.Here(instance.own)
-
-    def lock_file(self, path: str) -> str:
-        return path
-
-
-class Asked(FakeHost):
-    """A node on which ctdb answers, wherever it is entered."""
-
-    def run(self, *argv: str, stdin: str = "", timeout: float = 60) -> str:
-        self.done.append(argv)
-        return {"all": "|Public IP|Node|\n|10.1.0.100|0|\n|10.1.0.101|-1|\n"}[argv[-1]]
-
-
-def operations(own: Path) -> tuple[Operations, Asked]:
-    Played(own)
-    addresses = [*PUBLIC, {"address": "10.1.0.101/24", "interface": "vmbr0"}]
-    (record,) = allocate(parse([gateway(addresses=addresses)]), World.of(MemoryStore()), NODE)
-    assert isinstance(record, Gateway)
-    running = {
-        f"{own}/run/supervisor.pid": "7",
-        "/proc/7/cmdline": f"python\0{own}\0",
-        f"{own}/run/health": "9 no smbd\n",
-    }
-    host = Asked(files=running)
-    instance = Instance(host, record, str(own), Spawn(host))
-    return Operations(ClusterMember(Room(instance), "n3", contextlib.nullcontext, Paths(str(own)), host)), host
-
-
-def test_the_status_of_a_cluster(tmp_path: Path) -> None:
-    shown = operations(tmp_path)[0].status()
-    assert [(row["node"], row["state"], row["leader"], row["addresses"], row["why"]) for row in shown["members"]] == [
-        ("n1", "healthy", True, ["10.1.0.100"], ""),
-        ("n2", "unreachable", False, [], ""),
-        ("n3", "unhealthy", False, [], "no smbd"),
-    ]
-    assert shown["addresses"] == [{"address": "10.1.0.100", "node": "n1"}, {"address": "10.1.0.101", "node": ""}]
-
-
-def test_the_last_healthy_member_is_not_drained(tmp_path: Path) -> None:
-    asked, host = operations(tmp_path)
-    with pytest.raises(Conflict, match="node n1 is not drained: no other member is healthy"):
-        asked.drain("n1", True)
-    with pytest.raises(Conflict, match=r"10.1.0.100 is not moved: node n2 is unreachable"):
-        asked.move("10.1.0.100", "n2")
-    with pytest.raises(NotFound, match="node n9 is no member of gateway files"):
-        asked.drain("n9", False)
-    assert not any("disable" in words or "moveip" in words for words in host.done)
-
-
-def test_versions_of_samba_that_do_not_mix() -> None:
-    """CTDB ends the member that came last: one with another version than most waits."""
-    versions.check({"n1": "4.17.12", "n2": "4.17.9", "n3": "4.22.1"}, "n1")
-    versions.check({"n1": "4.17.12"}, "n1")
-    versions.check({"n1": "4.22.1", "n2": "4.22.1", "n3": "4.17.12"}, "n2")
-    with pytest.raises(Failed) as caught:
-        versions.check({"n1": "4.22.1", "n2": "4.17.12", "n3": "4.17.12"}, "n1")
-    assert str(caught.value) == (
-        "member n1 waits: Samba 4.22.1 does not go with that of most members: "
-        "n2 has 4.17.12, n3 has 4.17.12, and CTDB ends the member that came last\n"
-        "  upgrade the others; it starts when most have its version, within ten minutes or with its engine"
-    )
-    with pytest.raises(Failed, match=r"n2 has 4\.17\.12"):
-        versions.check({"n1": "4.22.1", "n2": "4.17.12"}, "n1")
-
-
-def test_a_member_does_not_start_among_others_of_another_version() -> None:
-    paths = Paths("/x")
-    asked = [Call(("smbd", "--version"), "Version 4.22.1-Debian\n"), Call(("ctdbd", "--usage"))]
-    host = FakeHost([*asked, Call(("mkdir", "-p", "--", paths.versions))])
-    host.files |= {f"{paths.versions}/{node}": "4.17.12\n" for node in ("n2", "n3")}
-    (record,) = allocate(parse([gateway()]), World.of(MemoryStore()), NODE)
-    assert isinstance(record, Gateway)
-    room = Room(Instance(host, record, "/own", Spawn(host)))
-    member = ClusterMember(room, "n1", contextlib.nullcontext, paths, host)
-    steps = {step.name: step for step in member.steps()}
-    steps["version of member n1"].write("told")
-    assert host.files[f"{paths.versions}/n1"] == "4.22.1\n"
-    with pytest.raises(Failed, match=r"member n1 waits: Samba 4\.22\.1"):
-        steps["member n1 of gateway files"].write("running")
-    assert not any("setsid" in words or "unshare" in words for words in host.done)
 
 
 def test_a_log_that_has_become_long_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lab.proxmox import OLDER, OURS, TEMPLATE
 from smbgateway import aging
 from smbgateway.errors import Conflict, Invalid, NotProved
-from smbgateway.guests.template import BARRED, MACHINE, NEEDLESS, PACKAGES, STOCK, Recipe, Template
+from smbgateway.guests.template import BARRED, MACHINE, NEEDLESS, PACKAGES, STOCK, Recipe, Template, Templates
 from smbgateway.model import parse
 from smbgateway.proxmox.client import Proxmox
 from smbgateway.proxmox.templates import ProxmoxTemplates
@@ -98,6 +98,13 @@ def gateway(**more: Any) -> dict[str, Any]:
     return {"kind": "gateway", "name": "files", "mode": lxc, **more}
 
 
+def test_the_samba_of_a_template_is_that_of_its_package(tmp_path: Path) -> None:
+    (tmp_path / "trixie-1/root").mkdir(parents=True)
+    status = "Package: samba\nVersion: 2:4.22.6+dfsg-0+deb13u1\n"
+    host = FakeHost(files={f"{tmp_path}/trixie-1/root/var/lib/dpkg/status": status})
+    assert Templates(host, str(tmp_path)).samba("trixie-1") == "4.22.6"
+
+
 def test_what_cannot_be_upgraded(tmp_path: Path) -> None:
     engine = new_engine(str(tmp_path))
     for mode, told in (
@@ -109,6 +116,18 @@ def test_what_cannot_be_upgraded(tmp_path: Path) -> None:
         with pytest.raises(Conflict) as raised:
             Upgrade(engine).check("files")
         assert raised.value.what == told
+
+
+def test_on_the_nodes_a_member_is_upgraded_by_a_reboot(tmp_path: Path) -> None:
+    engine = new_engine(str(tmp_path))
+    members = [{"node": node, "address": f"10.1.1.{number}"} for number, node in enumerate(("one", "two"), 1)]
+    public = [{"address": "10.1.0.100/24", "interface": "vmbr0"}]
+    cluster = {"members": members, "addresses": public, "lock": "file:/x/y"}
+    (record,) = parse([{"kind": "gateway", "name": "files", "cluster": cluster}])
+    engine.site.store.save(record.sealed("ready"))
+    with pytest.raises(Conflict) as raised:
+        Upgrade(engine).check("files")
+    assert raised.value.hint == "apt upgrade, then: reboot the node, drained before"
 
 
 def test_on_proxmox_ve_packages_are_upgraded_and_the_way_back_is_told(

@@ -22,6 +22,7 @@ from .ctdbd import Asked
 from .quorum import View
 
 READY_WAIT = 60.0  # seconds until a member is in a cluster; 10 s is usual, where the others are there
+LISTENS = "import socket, sys; socket.create_connection((sys.argv[1], 4379), 1)"
 Lock = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -97,15 +98,15 @@ class ClusterMember:
         return Step(f"directories of ctdb of gateway {self.gateway.name}", "present", read, write)
 
     def _version(self) -> Step:
-        """The Samba that is installed here, for the others to know."""
+        """The Samba that runs here, or is about to, for the others to know."""
 
         def read() -> str | None:
-            known = versions.known(self.store, self.paths.versions, [self.member.node]).get(self.member.node)
-            return "told" if known and known == self._installed() else known
+            known = self.told().get(self.member.node)
+            # What runs stays what it is where packages were upgraded below it.
+            return "told" if known and (self.instance.pid() or known == self._installed()) else known
 
         def write(value: str | None) -> None:
-            installed = versions.installed(self.host) if value else None
-            versions.tell(self.store, self.paths.versions, self.member.node, installed)
+            self.tell(versions.installed(self.host) if value else None)
 
         return Step(f"version of member {self.member.node}", "told", read, write)
 
@@ -132,13 +133,40 @@ class ClusterMember:
                 self.instance.stop()
             elif self.instance.pid() is None:
                 self.host.run("ctdbd", "--usage")
-                nodes = [each.node for each in self.cluster.active]
-                versions.check(versions.known(self.store, self.paths.versions, nodes), self.member.node)
+                versions.check(self.told(), self.member.node)
+                self._await(lambda: not self._former(), "members of another version of Samba still run")
                 self.instance.launcher.start(self.gateway.name, self.own)
             if value == "running":
                 self._await(self._joined, f"member {self.member.node} does not join its cluster")
 
         return Step(f"member {self.member.node} of gateway {self.gateway.name}", "running", read, write)
+
+    def told(self) -> dict[str, str]:
+        """The Samba of each member that has told it."""
+        return versions.known(self.store, self.paths.versions(self.gateway.name), self.gateway.nodes)
+
+    def tell(self, version: str | None) -> None:
+        """Let the others know of the Samba of this one, or that it has none."""
+        versions.tell(self.store, self.paths.versions(self.gateway.name), self.member.node, version)
+
+    def outvoted(self) -> bool:
+        """Whether it runs, and is not to, as most members have another Samba."""
+        return self.instance.pid() is not None and versions.outvoted(self.told(), self.member.node)
+
+    def _former(self) -> list[str]:
+        """Addresses of members of another version whose ctdbd still runs: they end within seconds.
+
+        To meet one is the end of ours, and a ctdbd that ends in the middle of a recovery may hang.
+        """
+        others = versions.apart(self.told(), self.member.node)
+        return [each.address for each in self.cluster.active if each.node in others and self._listens(each.address)]
+
+    def _listens(self, address: str) -> bool:
+        try:
+            self.host.run(self.instance.python, "-I", "-c", LISTENS, address)
+        except CommandFailed:
+            return False
+        return True
 
     def _joined(self) -> bool:
         view = self.view()

@@ -11,6 +11,7 @@ from .quorum import View
 
 MOVE_WAIT = 15.0  # seconds
 LEADER_WAIT = 1.5  # seconds, in which a leader says a word
+AWAY = ("unknown", "unreachable")
 STATES = {
     "DISCONNECTED": "unreachable",
     "BANNED": "banned",
@@ -29,9 +30,9 @@ class Operations:
     def status(self) -> dict[str, Any]:
         """Members with their state and addresses; where ctdbd is silent, what the fence says of this one."""
         view, holders = self.member.view(LEADER_WAIT), self._holders()
-        told = versions.known(self.member.store, self.member.paths.versions, self.member.gateway.nodes)
+        told = self.member.told()
         rows = [
-            self._row(pnn, each, view, holders) | {"version": told.get(each.node, "")}
+            self._row(pnn, each, view, holders, told) | {"version": told.get(each.node, "")}
             for pnn, each in enumerate(self.cluster.members)
             if not each.removed
         ]
@@ -39,12 +40,16 @@ class Operations:
         addresses = [{"address": address, "node": holders.get(address, "")} for address in public]
         return {"name": self.member.gateway.name, "members": rows, "addresses": addresses}
 
-    def _row(self, pnn: int, each: Member, view: View | None, holders: dict[str, str]) -> dict[str, Any]:
+    def _row(
+        self, pnn: int, each: Member, view: View | None, holders: dict[str, str], told: dict[str, str]
+    ) -> dict[str, Any]:
         own = each.node == self.member.member.node
         health = (self.member.host.read(f"{self.member.own}/run/health") or "").partition(" ")[2].strip()
         row: dict[str, Any] = {"node": each.node, "address": each.address, "state": self._state(pnn, view)}
         row["leader"] = view is not None and view.leader == pnn
         row["addresses"] = [address for address, node in holders.items() if node == each.node]
+        if row["state"] in AWAY and versions.waits(told, each.node):
+            return row | {"why": versions.REASON.format(told[each.node])}
         return row | {"why": health if own and health != "ok" else ""}
 
     @staticmethod
@@ -67,6 +72,9 @@ class Operations:
     def drain(self, node: str, drained: bool) -> None:
         """Let a node have no addresses, or have them again. Raises NotFound, Conflict, Unavailable."""
         pnn = self._pnn(node)
+        if self.member.view() is None:
+            what = f"member {self.member.member.node} does not run, so it cannot ask the others"
+            raise Unavailable(what, hint="ask the engine of another node; gateway status says why")
         if drained and all(row["node"] == node or row["state"] != "healthy" for row in self.status()["members"]):
             raise Conflict(f"node {node} is not drained", "no other member is healthy", hint="see gateway status")
         self.member.ctdb("-n", str(pnn), "disable" if drained else "enable", timeout=30)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from ..errors import Failed
 from ..host import Host
 
+REASON = "Samba {} does not go with that of most members"
+
 
 def installed(host: Host) -> str:
     """`4.17.12`, of `Version 4.17.12-Debian`."""
@@ -40,14 +42,23 @@ def apart(told: Mapping[str, str], node: str) -> dict[str, str]:
     return {each: version for each, version in told.items() if minor(version) != own}
 
 
+def waits(told: Mapping[str, str], node: str) -> bool:
+    """Whether a node may not start: not before more than half have its version."""
+    return node in told and 2 * len(apart(told, node)) >= len(told)
+
+
+def outvoted(told: Mapping[str, str], node: str) -> bool:
+    """Whether a node that runs is to end: its ctdbd would come back again and again, and stop the others each time."""
+    return node in told and 2 * len(apart(told, node)) > len(told)
+
+
 def check(told: Mapping[str, str], node: str) -> None:
     """Raises Failed where most members have another version than a node that is about to start."""
-    others = apart(told, node)
-    if 2 * len(others) < len(told) or not others:
+    if not waits(told, node):
         return
-    shown = ", ".join(f"{each} has {version}" for each, version in sorted(others.items()))
+    shown = ", ".join(f"{each} has {version}" for each, version in sorted(apart(told, node).items()))
     raise Failed(
-        f"member {node} waits: Samba {told[node]} does not go with that of most members",
+        f"member {node} waits: {REASON.format(told[node])}",
         f"{shown}, and CTDB ends the member that came last",
-        hint="upgrade the others; it starts when most have its version, within ten minutes or with its engine",
+        hint="upgrade the others, or this one; it starts when most have its version",
     )

@@ -75,6 +75,10 @@ class Templates:
         """The name of the newest, empty where there is none."""
         return next((template.name for template in reversed(self.all())), "")
 
+    def samba(self, name: str) -> str:
+        """The version of Samba in one, as smbd tells it: `4.22.11`."""
+        return self._template(name).samba.partition("+")[0]
+
     def root(self, name: str) -> str:
         """Where one lies."""
         return f"{self.folder}/{name}/root"
