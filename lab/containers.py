@@ -21,15 +21,15 @@ from . import mounts
 CACHE = Path("/var/tmp/smbgw-lab")
 
 
-def recipe() -> Recipe:
+def recipe(suite: str = Recipe.suite) -> Recipe:
     """What templates are built of here."""
     mirror = os.environ.get("PVE_SMBGATEWAY_MIRROR", Recipe.mirror)
-    return Recipe(mirror=mirror, security=os.environ.get("PVE_SMBGATEWAY_SECURITY", Recipe.security))
+    return Recipe(suite, mirror, os.environ.get("PVE_SMBGATEWAY_SECURITY", Recipe.security))
 
 
-def tar_file(machine: bool = False) -> Path:
+def tar_file(machine: bool = False, suite: str = Recipe.suite) -> Path:
     """A template as a tar file, built where there is none yet; as a `machine` it has systemd."""
-    made, content = recipe(), f"{PACKAGES},{MACHINE} {STOCK} {BARRED} {NEEDLESS}" if machine else PACKAGES
+    made, content = recipe(suite), f"{PACKAGES},{MACHINE} {STOCK} {BARRED} {NEEDLESS}" if machine else PACKAGES
     file = CACHE / f"template-{made.suite}-{hashlib.sha256(content.encode()).hexdigest()[:8]}.tar"
     with building(file) as absent:
         if absent:

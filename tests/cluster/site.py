@@ -1,11 +1,16 @@
 """What the cluster of the tests serves."""
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from lab.cluster import PUBLIC, SHARED, ClusterNode, Lab
+from lab import containers, mounts
+from lab.cluster import PUBLIC, SHARED, ClusterNode, Lab, cluster
 from lab.mounts import until
+from smbgateway.guests.template import Recipe
 
 PASSWORD = "Open-Sesame-1"
 LONGEST = 30.0  # seconds that a client may wait here; the bench `failover` judges
@@ -19,6 +24,28 @@ def share(name: str) -> dict[str, Any]:
 
 def records(lab: Lab) -> list[dict[str, Any]]:
     return [lab.gateway(), {"kind": "user", "name": "alice", "password": PASSWORD}, share("docs")]
+
+
+@contextlib.contextmanager
+def in_containers(suite: str = Recipe.suite) -> Iterator[Lab]:
+    """Three nodes whose members are containers of a Debian; at the end nothing of them is left on any node."""
+    mounts.enter_private_namespace()
+    with cluster(template=containers.tar_file(suite=suite)) as made:
+        (made.area / "shared/shared/locks").mkdir()
+        mode = {"kind": "lxc", "bridge": "vmbr0", "memory": "256M"}
+        gateway = made.gateway(lock=f"file:{SHARED}/locks/files", bridge="vmbr1") | {"mode": mode}
+        user = {"kind": "user", "name": "alice", "password": PASSWORD}
+        assert "share docs proved" in made.node(1).apply(gateway, user, share("docs"))
+        yield made
+        made.node(1).cli("delete", "docs")
+        made.node(1).cli("gateway", "delete", "files")
+        until(lambda: not any(left(made)), "all members are gone")
+
+
+def left(lab: Lab) -> list[Path]:
+    """What is still there of members in containers."""
+    folders = [folder for node in lab.nodes for folder in (node.state / "lxc", node.state / "mounts/.guests")]
+    return [path for folder in folders for path in folder.glob("*")]
 
 
 def smb(lab: Lab, address: str, commands: str, share: str = "docs", user: str = "alice") -> str:

@@ -7,36 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from lab import containers, mounts
-from lab.cluster import Lab, cluster
+from lab.cluster import Lab
 from lab.mounts import run, until
 from smbgateway.guests.template import BASE
 
-from .site import ADDRESSES, LONGEST, PASSWORD, gap_of_death, gap_of_pulled_cable, share, smb
+from .site import ADDRESSES, LONGEST, PASSWORD, gap_of_death, gap_of_pulled_cable, in_containers, smb
 
-LOCKS = "/srv/shared/locks"
 MOST = 192.0  # MiB; the bench `partition` measures more of it
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    """Three nodes whose members are containers; at the end nothing of them is left on any node."""
-    mounts.enter_private_namespace()
-    with cluster(template=containers.tar_file()) as made:
-        (made.area / "shared/shared/locks").mkdir()
-        mode = {"kind": "lxc", "bridge": "vmbr0", "memory": "256M"}
-        gateway = made.gateway(lock=f"file:{LOCKS}/files", bridge="vmbr1") | {"mode": mode}
-        user = {"kind": "user", "name": "alice", "password": PASSWORD}
-        assert "share docs proved" in made.node(1).apply(gateway, user, share("docs"))
+    with in_containers() as made:
         yield made
-        made.node(1).cli("delete", "docs")
-        made.node(1).cli("gateway", "delete", "files")
-        until(lambda: not any(left(made)), "all members are gone")
-
-
-def left(lab: Lab) -> list[Path]:
-    folders = [folder for node in lab.nodes for folder in (node.state / "lxc", node.state / "mounts/.guests")]
-    return [path for folder in folders for path in folder.glob("*")]
 
 
 def test_every_address_serves_the_same_files(lab: Lab) -> None:
