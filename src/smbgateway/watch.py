@@ -19,7 +19,8 @@ from .world import World
 
 POLL = 2.0  # seconds; the store has no events across nodes
 MACHINES = 5  # rounds between two looks at virtual machines: each look is some commands inside
-AGAIN = 15.0  # seconds after which records are read although they seem unchanged
+AGAIN = 15.0  # seconds between two looks at mounts and at what the kernel killed
+RECORDS = 60.0  # seconds after which records are read although they seem unchanged: one may be edited in place
 
 
 class Watch:
@@ -36,7 +37,8 @@ class Watch:
         self._ended = threading.Event()
         self._stamp: tuple[int, ...] = ()
         self._world: World | None = None  # read anew when the store changed: 100 records cost 2 ms
-        self._read = 0.0
+        self._read = self._looked = 0.0
+        self._unsure = False
         self._killed: dict[str, int] = {}
         self._told: dict[str, dict[str, str]] = {}  # versions of the members of clusters, as last seen
         self._rounds = itertools.count()
@@ -57,17 +59,18 @@ class Watch:
         """One round."""
         if self.engine.debts:
             self._tell(self.engine.recover())
-        # Now and then also where no time stamp tells: two changes within one tick of the clock have the same.
-        due = self._world is None or time.monotonic() - self._read > AGAIN
-        if (moved := self._records_moved()) or due or self._world is None:
-            self._world, self._read = self.engine.site.world(), time.monotonic()
+        now, moved = time.monotonic(), self._records_moved()
+        if self._world is None or moved or self._unsure or now - self._read > RECORDS:
+            self._unsure = moved  # a second change within one tick of the clock has the same stamp: read once more
+            self._world, self._read = self.engine.site.world(), now
             self._adopt(self._world)
             self._tell(self.engine.recovery.release(self._world))
         self._tell(self.moves.look(self._world))
         self._revive(self._world)
         self._tell(self.versions.serve(self._world))
         self._tell(self.storages.heed(self._world))
-        if due:
+        if now - self._looked > AGAIN:
+            self._looked = now
             self._count_killed(self._world)
             self._tell(self.revival.look(self._world))
         if moved:

@@ -284,6 +284,6 @@ def assert_mounted_again_after_a_death(node: Site, cluster: ceph.Cluster, others
     told = [text for _, text in node.engine.events["files"]]
     assert told == ["the mount of share one, share two had died: mounted again"]
     assert node.drift() == []
-    watch._read = 0
+    watch._looked = 0
     watch.look()
     assert [text for _, text in node.engine.events["files"]] == told
