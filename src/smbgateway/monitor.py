@@ -27,7 +27,7 @@ from .quota.elsewhere import Elsewhere
 from .quota.exposition import exposition
 from .quota.forecast import Forecast
 from .quota.history import EVENTS, QUARTER, Bucket, Grain, History
-from .quota.levels import Event, Standing, judge, judge_forecast
+from .quota.levels import Event, Standing, hold, judge, judge_forecast, percent
 from .quota.outlook import outlook
 from .quota.published import Packer, Published
 from .quota.reader import Reader, Reading
@@ -47,7 +47,8 @@ OUTLOOKS = 300  # made anew in one round, the oldest first
 TURN = 120.0  # seconds that a member of a cluster leaves to those before it to tell
 CALM = 900.0  # seconds without a trouble, after which it is over: on a full disk every other write may go well
 Seen = tuple[int, int | None, str, float]  # bytes used, limit, digest of the share, when its outlook was made
-NEVER: tuple[Seen, float] = (-1, None, "", 0.0), 0.0
+Judged = tuple[Seen, float, tuple[float, float]]  # by what; when its outlook ends; the percentages of its level
+NEVER: Judged = (-1, None, "", 0.0), 0.0, (0.0, 0.0)
 TOPIC = "smbgateway-monitor"
 
 
@@ -78,7 +79,7 @@ class Monitor:
         self.turn, self.seconds = 0, 0.0  # number of the round, what the last one took
         self.changed: dict[str, int] = {}  # the round in which a row became what it is
         self._marks: dict[str, object] = {}
-        self._judged_of: dict[str, tuple[Seen, float]] = {}  # by what, where a change says more; the end of its outlook
+        self._judged_of: dict[str, Judged] = {}  # those of which only a change says more
         self._kept: dict[str, object] = {}  # what stands in the files of quotas
         self._doubts: Doubts | None = None  # as told before the start: the history knows
         self._sizes = Sizes(engine)
@@ -178,20 +179,26 @@ class Monitor:
         stirred = self._stirred(world, fresh, now)
         self._look_ahead(stirred, now)
         self._judge(world, stirred, now)
-        self._doubt(now)
+        self._doubt(now, len(fresh) == len(self.watched))
         self._publish(world, now, elapsed)
 
     def _stirred(self, world: World, fresh: Mapping[str, Usage], now: float) -> dict[str, Usage]:
-        """Those with something new to say, maybe: not those that are as they were, with an outlook that holds."""
+        """Those with something new to say, maybe: not where level and outlook hold, however usage moves within them."""
         shared = {name for name, gateway in world.gateways.items() if gateway.cluster}  # by members, who may have told
-        found = {}
-        for key, usage in fresh.items():
-            (used, limit, digest, made), until = self._judged_of.get(key, NEVER)
-            share = self.watched[key].share
-            same = used == usage.used and limit == usage.limit and digest == share.digest
-            if not (same and made <= now < until) or share.gateway in shared:
-                found[key] = usage
-        return found
+        return {key: usage for key, usage in fresh.items() if not self._holds(key, usage, shared, now)}
+
+    def _holds(self, key: str, usage: Usage, shared: set[str], now: float) -> bool:
+        (used, limit, digest, made), until, (low, high) = self._judged_of.get(key, NEVER)
+        watched = self.watched[key]
+        if not made <= now < until or limit != usage.limit or digest != watched.share.digest:
+            return False
+        if watched.share.gateway in shared:
+            return False
+        if used == usage.used:
+            return True
+        full, outlook = percent(usage.used, usage.limit), watched.outlook
+        near = outlook is not None and abs(usage.used - outlook.used) <= outlook.far
+        return near and (full is None or low <= full < high)
 
     def _look_ahead(self, fresh: Mapping[str, Usage], now: float) -> None:
         """New outlooks, where another would say something else."""
@@ -223,7 +230,9 @@ class Monitor:
             standing, events = self._judged(watched, usage, gateway, now)
             if standing.settled:
                 holds = made and not made.due(now, usage.used, usage.limit)
-                self._judged_of[key] = seen, made.until if made and holds else 0.0
+                self._judged_of[key] = (
+                    seen, made.until if made and holds else 0.0, hold(standing.level, watched.share.levels),
+                )  # fmt: skip
             for event in events:
                 told = watched.outlook.now(now) if watched.outlook else Forecast("unknown")
                 notices.append(notice(event, watched.share, usage.used, usage.limit, told, watched.user))
@@ -257,10 +266,12 @@ class Monitor:
             self._kept[key] = wanted
         return kept
 
-    def _doubt(self, now: float) -> None:
+    def _doubt(self, now: float, all_read: bool) -> None:
         """Tell of shares that cannot be read."""
         if self._doubts is None:
             self._doubts = Doubts(doubted(self.events(EVENTS)))
+        if all_read and self._doubts.none:
+            return
         reasons = {key: watched.reading.unknown for key, watched in self.watched.items() if not watched.user}
         notices = []
         for doubt in self._doubts.judge(reasons, now):

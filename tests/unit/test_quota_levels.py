@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from smbgateway.errors import Invalid
 from smbgateway.model import Levels, parse
-from smbgateway.quota.levels import Event, Level, Pending, Standing, judge, judge_forecast, kind, percent, seen
+from smbgateway.quota.levels import (
+    RANKS,
+    Event,
+    Level,
+    Pending,
+    Standing,
+    hold,
+    judge,
+    judge_forecast,
+    kind,
+    percent,
+    seen,
+)
 
 USUAL = Levels()
 NEVER = Standing()
@@ -37,6 +49,13 @@ def test_levels_begin_at_their_percentage(full: float, level: Level) -> None:
 )
 def test_levels_end_two_points_lower(full: float, level: Level) -> None:
     assert seen("critical", full, USUAL) == level
+
+
+@given(st.sampled_from(RANKS), st.floats(0, 120), st.tuples(*[st.floats(1, 100)] * 3).map(sorted))
+def test_a_level_holds_between_two_percentages(level: Level, full: float, bounds: list[float]) -> None:
+    levels = Levels(notice=bounds[0], warning=bounds[1], critical=bounds[2])
+    low, high = hold(level, levels)
+    assert (seen(level, full, levels) == level) == (low <= full < high)
 
 
 def test_without_a_limit_there_is_no_level() -> None:

@@ -32,6 +32,11 @@ class Doubts:
         self.told = set(told)
         self._since: dict[str, float] = {}  # that it is not as was told
 
+    @property
+    def none(self) -> bool:
+        """Whether all can be read, as far as was told and is about to be."""
+        return not self.told and not self._since
+
     def judge(self, reasons: Mapping[str, str], now: float) -> list[Doubt]:
         """What to tell of all shares, by why they cannot be read."""
         self.told &= reasons.keys()

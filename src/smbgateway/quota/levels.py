@@ -5,6 +5,7 @@ an hour: a share that hovers at a threshold is told of once. A changed limit is 
 once.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -70,6 +71,12 @@ def seen(level: Level, full: float | None, levels: Levels) -> Level:
         if full >= (bound - HYSTERESIS if number <= rank else bound):
             reached = number
     return RANKS[reached]
+
+
+def hold(level: Level, levels: Levels) -> tuple[float, float]:
+    """From which percentage on, and below which, `seen` finds the level so far again."""
+    rank, bounds = RANKS.index(level), (levels.notice, levels.warning, levels.critical)
+    return bounds[rank - 1] - HYSTERESIS if rank else -math.inf, bounds[rank] if rank < len(bounds) else math.inf
 
 
 def judge(
