@@ -55,6 +55,22 @@ def test_what_was_seen_once_and_went_back_is_forgotten(lab: Lab) -> None:
         assert lab.tick(times=2) == []
 
 
+def test_what_moves_within_its_level_is_not_judged_until_it_leaves_it(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.host.used["docs"] = int(7.4 * GI)
+    lab.tick(times=61)  # an outlook has just been made
+    judged, judge = [], lab.monitor._judged
+    monkeypatch.setattr(lab.monitor, "_judged", lambda *about: judged.append(about) or judge(*about))
+    for number in range(5):
+        lab.host.used["docs"] = int(7.4 * GI) + number
+        assert lab.tick() == []
+    assert judged == []
+    assert lab.row()["used"] == int(7.4 * GI) + 4
+    lab.host.used["docs"] = int(7.56 * GI)  # no news for the outlook
+    assert lab.tick(times=2) == ["share docs is 76 % full (notice)"]
+
+
 def test_after_a_restart_nothing_is_told_again(lab: Lab) -> None:
     lab.host.used["docs"] = 9 * GI
     assert lab.tick(times=3) == ["share docs is 90 % full (warning)"]
