@@ -190,9 +190,8 @@ class Monitor:
     def _holds(self, key: str, usage: Usage, shared: set[str], now: float) -> bool:
         (used, limit, digest, made), until, (low, high) = self._judged_of.get(key, NEVER)
         watched = self.watched[key]
-        if not made <= now < until or limit != usage.limit or digest != watched.share.digest:
-            return False
-        if watched.share.gateway in shared:
+        same = limit == usage.limit and digest == watched.share.digest and made <= now < until
+        if not same or watched.share.gateway in shared:
             return False
         if used == usage.used:
             return True

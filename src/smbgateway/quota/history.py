@@ -228,8 +228,8 @@ class History:
 
         def read(database: sqlite3.Connection) -> dict[str, list[Point]]:
             found: dict[str, list[Point]] = {}
-            for name, *point in database.execute(query, (begin, end)):  # by share and time, as the table is
-                found.setdefault(name, []).append((point[0], point[1], point[2]))
+            for name, at, used, limit in database.execute(query, (begin, end)):  # by share and time, as the table is
+                found.setdefault(name, []).append((at, used, limit))
             return found
 
         return self._do(read, {})

@@ -67,7 +67,7 @@ def seen(level: Level, full: float | None, levels: Levels) -> Level:
     if full is None:
         return "ok"
     rank, reached = RANKS.index(level), 0
-    for number, bound in enumerate((levels.notice, levels.warning, levels.critical), 1):
+    for number, bound in enumerate(_bounds(levels), 1):
         if full >= (bound - HYSTERESIS if number <= rank else bound):
             reached = number
     return RANKS[reached]
@@ -75,8 +75,12 @@ def seen(level: Level, full: float | None, levels: Levels) -> Level:
 
 def hold(level: Level, levels: Levels) -> tuple[float, float]:
     """From which percentage on, and below which, `seen` finds the level so far again."""
-    rank, bounds = RANKS.index(level), (levels.notice, levels.warning, levels.critical)
+    rank, bounds = RANKS.index(level), _bounds(levels)
     return bounds[rank - 1] - HYSTERESIS if rank else -math.inf, bounds[rank] if rank < len(bounds) else math.inf
+
+
+def _bounds(levels: Levels) -> tuple[float, ...]:
+    return levels.notice, levels.warning, levels.critical
 
 
 def judge(
